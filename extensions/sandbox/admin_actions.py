@@ -7,15 +7,15 @@ import re
 from typing import Any
 
 from .clock import parse_time
-from .cloud import Server
 from .ilkbyte.cloud import Ilkbyte
-from .ilkbyte.model import API_POWER, IlkbyteServer
+from .ilkbyte.model import API_POWER, IlkbyteServer, Schedule
 from .ilkbyte.model import snapshot_row as ilkbyte_row
-from .ilkbyte.schedule import Schedule
 from .state import SandboxState
 from .vpsorg.cloud import VpsOrg
 from .vpsorg.model import VpsServer, VpsSnapshot
 from .vpsorg.model import snapshot_row as vpsorg_row
+
+Body = dict[str, Any]
 
 ILKBYTE_NAME = re.compile(r"[A-Za-z0-9]{3,16}")
 POWER_STATES = {**{power: power for power in API_POWER}, **{api_power: power for power, api_power in API_POWER.items()}}
@@ -29,7 +29,7 @@ class BadRequest(Exception):
     """The request to the admin API is invalid."""
 
 
-def check_keys(body: dict[str, Any], *allowed: str) -> None:
+def check_keys(body: Body, *allowed: str) -> None:
     """Raises BadRequest for unknown keys: a misspelt key must not silently change a test's setup."""
     if unknown := set(body) - set(allowed):
         raise BadRequest(f"unknown keys: {', '.join(sorted(unknown))}; known: {', '.join(allowed)}")
@@ -51,53 +51,69 @@ def get_server(sandbox: SandboxState, cloud: Any, reference: Any) -> Any:
     return server
 
 
-async def add_server(sandbox: SandboxState, body: dict[str, Any]) -> Server:
+async def describe_server(sandbox: SandboxState, cloud: str, server: Any) -> Body:
+    """Return a server as the admin API shows it."""
+    if isinstance(server, IlkbyteServer):
+        snapshots = [ilkbyte_row(server, name) for name in server.tree.names()]
+    else:
+        snapshots = [row for row in get_cloud(sandbox, cloud).rows()["snapshots"] if row["server"]["id"] == server.id]
+    machine = server.machine
+    return {
+        "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname, "status": server.status,
+        "powered_on": machine.powered_on, "boot_problem": machine.boot_problem, "network": "up" if machine.network_up else "down",
+        "ssh_port": machine.port, "disk": str(machine.disk_path), "digest": await machine.digest(), "snapshots": snapshots,
+    }
+
+
+async def add_server(sandbox: SandboxState, body: Body) -> Body:
     """Add a server: `cloud`, `name`, `hostname`, `status` (Ilkbyte: running or shut off)."""
     check_keys(body, "cloud", "name", "hostname", "status")
     cloud, name = get_cloud(sandbox, body.get("cloud")), str(body["name"])
     if isinstance(cloud, Ilkbyte):
         _check_ilkbyte_name(name)
-        return await cloud.add_server(name, body.get("hostname"), _parse_power(body.get("status", "running")))
-    assert isinstance(cloud, VpsOrg)
-    return await cloud.add_server(name, body.get("hostname"), body.get("status", "active"))
+        state = _parse_power(body.get("status", "running"))
+    else:
+        state = body.get("status", "active")
+    return await describe_server(sandbox, cloud.name, await cloud.add_server(name, body.get("hostname"), state))
 
 
-async def change_server(sandbox: SandboxState, cloud_name: str, server: Server, body: dict[str, Any]) -> None:
+async def change_server(sandbox: SandboxState, body: Body, *, cloud: str, server: str) -> Body:
     """Change `name`, `hostname`, `status` (the machine follows known statuses), `power` (on or off, machine only), `network` (up or down),
     `service` (Ilkbyte).
     """
     check_keys(body, "name", "hostname", "status", "power", "network", "service")
     if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
         raise BadRequest("power is on or off, network is up or down")
-    cloud = get_cloud(sandbox, cloud_name)
+    account, found = get_cloud(sandbox, cloud), get_server(sandbox, cloud, server)
     if "name" in body:
-        if isinstance(cloud, Ilkbyte):
+        if isinstance(found, IlkbyteServer):
             _check_ilkbyte_name(str(body["name"]))
-        server.name = str(body["name"])
+        found.name = str(body["name"])
     if "hostname" in body:
-        server.hostname = str(body["hostname"])
+        found.hostname = str(body["hostname"])
     if "service" in body:
-        if not isinstance(server, IlkbyteServer):
+        if not isinstance(found, IlkbyteServer):
             raise BadRequest("only Ilkbyte has service")
-        server.service = str(body["service"])
+        found.service = str(body["service"])
     if "status" in body:
-        if isinstance(server, IlkbyteServer):
-            await sandbox.ilkbyte.set_power(server, _parse_power(body["status"]))
-        elif isinstance(server, VpsServer):
-            cloud.set_status(server, str(body["status"]))
-            await cloud.set_machine_power(server)
-    if body.get("power") == "on":
-        await server.machine.power_on()
-    elif body.get("power") == "off":
-        await server.machine.power_off()
-    if body.get("network") == "up":
-        await server.machine.restore_network()
-    elif body.get("network") == "down":
-        await server.machine.cut_network()
-    cloud.record_listing()
+        if isinstance(found, IlkbyteServer):
+            await sandbox.ilkbyte.set_power(found, _parse_power(body["status"]))
+        else:
+            account.set_status(found, str(body["status"]))
+            await account.set_machine_power(found)
+    if "power" in body:
+        await (found.machine.power_on if body["power"] == "on" else found.machine.power_off)()
+    if "network" in body:
+        await found.machine.set_network(body["network"] == "up")
+    account.record_listing()
+    return await describe_server(sandbox, cloud, found)
 
 
-async def add_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
+async def remove_server(sandbox: SandboxState, body: Body, *, cloud: str, server: str) -> None:
+    await get_cloud(sandbox, cloud).remove_server(get_server(sandbox, cloud, server))
+
+
+async def add_snapshot(sandbox: SandboxState, body: Body) -> Body:
     """Add a snapshot and return its row: `cloud`, `server`, `name`, `created_at`; VPS.org: `status`, `size_mb`, `description`; Ilkbyte: `state`
     and, with `is_cron`, `day`, `hour`, `min`.
     """
@@ -106,9 +122,9 @@ async def add_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str,
     return row
 
 
-async def add_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
-    """Add `snapshots` to `cloud` in one change, each as for `add_snapshot`; the last one is the newest. Return the number. If one is invalid,
-    those before it are added.
+async def add_snapshots(sandbox: SandboxState, body: Body) -> None:
+    """Add `snapshots` to `cloud` in one change, each as for `add_snapshot`; the last one is the newest. If one is invalid, those before it
+    are added.
     """
     check_keys(body, "cloud", "snapshots")
     cloud = get_cloud(sandbox, body.get("cloud"))
@@ -117,10 +133,9 @@ async def add_snapshots(sandbox: SandboxState, body: dict[str, Any]) -> int:
             await _insert_snapshot(sandbox, {**snapshot, "cloud": cloud.name})
     finally:
         cloud.record_listing()
-    return len(body["snapshots"])
 
 
-async def _insert_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[str, Any]:
+async def _insert_snapshot(sandbox: SandboxState, body: Body) -> Body:
     server = get_server(sandbox, body.get("cloud"), body.get("server"))
     created_at = parse_time(body["created_at"]) if body.get("created_at") else None
     if isinstance(server, VpsServer):
@@ -140,58 +155,47 @@ async def _insert_snapshot(sandbox: SandboxState, body: dict[str, Any]) -> dict[
     return ilkbyte_row(server, body["name"])
 
 
-def change_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str, body: dict[str, Any]) -> dict[str, Any]:
+def change_snapshot(sandbox: SandboxState, body: Body, *, cloud: str, server: str, snapshot: str) -> Body:
     """Change a snapshot. VPS.org: `status` (any text), `created_at`, `size_mb`, `description`. Ilkbyte: `created_at`, `state`, `cron_time` (text
     only), `next_run` (reschedules).
     """
-    if isinstance(server, VpsServer):
+    account, found = get_cloud(sandbox, cloud), get_server(sandbox, cloud, server)
+    if isinstance(found, VpsServer):
         check_keys(body, "status", "created_at", "size_mb", "description")
-        cloud = get_cloud(sandbox, cloud_name)
-        snapshot = _find_vpsorg_snapshot(cloud, server, reference)
-        snapshot.status = body.get("status", snapshot.status)
-        snapshot.size_mb = body.get("size_mb", snapshot.size_mb)
-        snapshot.description = body.get("description", snapshot.description)
-        if "created_at" in body:
-            snapshot.created_at = parse_time(body["created_at"])
-        cloud.record_listing()
-        return vpsorg_row(snapshot)
-    assert isinstance(server, IlkbyteServer)
+        changed = _find_vpsorg_snapshot(account, found, snapshot)
+        for key, value in body.items():
+            setattr(changed, key, parse_time(value) if key == "created_at" else value)
+        account.record_listing()
+        return vpsorg_row(changed)
     check_keys(body, "created_at", "state", "cron_time", "next_run")
-    _require_ilkbyte_snapshot(server, reference)
+    _require_ilkbyte_snapshot(found, snapshot)
     if "created_at" in body:
-        server.tree.change(reference, taken_at=parse_time(body["created_at"]))
+        found.tree.change(snapshot, taken_at=parse_time(body["created_at"]))
     if "state" in body:
-        server.tree.change(reference, state=POWER_STATES[body["state"]])
+        found.tree.change(snapshot, state=POWER_STATES[body["state"]])
     if "cron_time" in body:
-        _schedule(server, reference).sentence = body["cron_time"]
+        _schedule(found, snapshot).sentence = body["cron_time"]
     if "next_run" in body:
-        _schedule(server, reference).next_run = parse_time(body["next_run"])
-        sandbox.ilkbyte.start_timer(server, reference)
-    sandbox.ilkbyte.record_listing()
-    return ilkbyte_row(server, reference)
+        _schedule(found, snapshot).next_run = parse_time(body["next_run"])
+        account.start_timer(found, snapshot)
+    account.record_listing()
+    return ilkbyte_row(found, snapshot)
 
 
-async def remove_snapshot(sandbox: SandboxState, cloud_name: str, server: Server, reference: str) -> None:
+async def remove_snapshot(sandbox: SandboxState, body: Body, *, cloud: str, server: str, snapshot: str) -> None:
     """Remove a snapshot in any state."""
-    if isinstance(server, VpsServer):
-        cloud = get_cloud(sandbox, cloud_name)
-        await cloud.drop_snapshot(_find_vpsorg_snapshot(cloud, server, reference))
-        cloud.record_listing()
-    elif isinstance(server, IlkbyteServer):
-        _require_ilkbyte_snapshot(server, reference)
-        await sandbox.ilkbyte.drop_snapshot(server, reference)
-        sandbox.ilkbyte.record_listing()
+    account, found = get_cloud(sandbox, cloud), get_server(sandbox, cloud, server)
+    if isinstance(found, VpsServer):
+        await account.drop_snapshot(_find_vpsorg_snapshot(account, found, snapshot))
+    else:
+        _require_ilkbyte_snapshot(found, snapshot)
+        await account.drop_snapshot(found, snapshot)
+    account.record_listing()
 
 
 def _find_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: str) -> VpsSnapshot:
-    """Find a snapshot by ID, else the newest of that name."""
-    candidates = cloud.snapshots_of(server)
-    for snapshot in candidates:
-        if str(snapshot.id) == reference:
-            return snapshot
-    for snapshot in reversed(candidates):
-        if snapshot.name == reference:
-            return snapshot
+    if snapshot := cloud.find_snapshot(server, reference):
+        return snapshot
     raise NotFound(f"no snapshot {reference!r} of {server.name}")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,195 +13,125 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .admin_actions import (
-    BadRequest,
-    NotFound,
-    add_server,
-    add_snapshot,
-    add_snapshots,
-    change_server,
-    change_snapshot,
-    check_keys,
-    get_cloud,
-    get_server,
-    remove_snapshot,
-)
+from . import admin_actions as actions
+from .admin_actions import BadRequest, Body, NotFound, check_keys, get_cloud
 from .clock import format_utc
-from .cloud import Server
-from .faults.registry import ALL_FAULTS
+from .faults.table import ALL_FAULTS
 from .ilkbyte.api import Key
+from .listeners import Listener
 from .state import SandboxState
 from .vpsorg.api import Token
 
-Handler = Callable[[Request], Awaitable[Any]]
+Handler = Callable[..., Any]  # state, body, path parameters by name -> the JSON of the response (None: an empty object), or an awaitable of it
 
 
-class AdminApi:
-    """The routes. `servers_changed` is called when servers are added, removed or renamed."""
-
-    def __init__(self, sandbox: SandboxState, servers_changed: Callable[[], None]) -> None:
-        self._state = sandbox
-        self._servers_changed = servers_changed
-        routes: list[tuple[str, str, Handler]] = [
-            ("GET", "/request-log", self._request_log), ("DELETE", "/request-log", self._clear_request_log),
-            ("POST", "/reset", self._reset),
-            ("GET", "/servers", self._servers), ("POST", "/servers", self._add_server),
-            ("PATCH", "/servers/{cloud}/{server}", self._change_server),
-            ("DELETE", "/servers/{cloud}/{server}", self._remove_server),
-            ("POST", "/snapshots", self._add_snapshot), ("POST", "/snapshots/bulk", self._add_snapshots),
-            ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", self._change_snapshot),
-            ("DELETE", "/snapshots/{cloud}/{server}/{snapshot}", self._remove_snapshot),
-            ("GET", "/clock", self._clock), ("POST", "/clock", self._advance),
-            ("POST", "/credentials", self._add_credentials),
-            ("GET", "/faults", self._faults), ("POST", "/faults", self._add_faults),
-            ("DELETE", "/faults", self._clear_faults),
-            ("POST", "/refuse", self._refuse_connections),
-            ("POST", "/certificate", self._select_certificate),
-            ("GET", "/settings", self._settings), ("POST", "/settings", self._change_settings),
-        ]
-        self.app = Starlette(routes=[Route(path, _endpoint(handler), methods=[method]) for method, path, handler in routes])
-
-    async def _request_log(self, request: Request) -> Any:
-        return {"entries": self._state.request_log.entries}
-
-    async def _clear_request_log(self, request: Request) -> Any:
-        self._state.request_log.clear()
-
-    async def _reset(self, request: Request) -> Any:
-        body = await _json_object(request)
-        names = [cloud.name for cloud in self._state.clouds]
-        check_keys(body, "servers", *(f"{name}_servers" for name in names))
-        counts = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
-        await self._state.reset({name: number for name, number in counts.items() if number is not None})
-        self._servers_changed()
-
-    async def _servers(self, request: Request) -> Any:
-        return {"servers": [await self._describe(cloud.name, server) for cloud in self._state.clouds for server in cloud.servers]}
-
-    async def _describe(self, cloud: str, server: Any) -> dict[str, Any]:
-        if cloud == "ilkbyte":
-            snapshots = self._state.ilkbyte.rows()["snapshots"][server.name]
-        else:
-            rows = get_cloud(self._state, cloud).rows()["snapshots"]
-            snapshots = [row for row in rows if row["server"]["id"] == server.id]
-        return {
-            "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname,
-            "status": server.status, "powered_on": server.machine.powered_on,
-            "boot_problem": server.machine.boot_problem, "network": "up" if server.machine.network_up else "down",
-            "ssh_port": server.machine.port,
-            "disk": str(server.machine.disk_path), "digest": await server.machine.digest(), "snapshots": snapshots,
-        }
-
-    async def _add_server(self, request: Request) -> Any:
-        body = await _json_object(request)
-        server = await add_server(self._state, body)
-        self._servers_changed()
-        return await self._describe(body["cloud"], server)
-
-    async def _change_server(self, request: Request) -> Any:
-        server = self._requested_server(request)
-        await change_server(self._state, request.path_params["cloud"], server, await _json_object(request))
-        self._servers_changed()
-        return await self._describe(request.path_params["cloud"], server)
-
-    async def _remove_server(self, request: Request) -> Any:
-        await get_cloud(self._state, request.path_params["cloud"]).remove_server(self._requested_server(request))
-        self._servers_changed()
-
-    async def _add_snapshot(self, request: Request) -> Any:
-        return await add_snapshot(self._state, await _json_object(request))
-
-    async def _add_snapshots(self, request: Request) -> Any:
-        return {"added": await add_snapshots(self._state, await _json_object(request))}
-
-    async def _change_snapshot(self, request: Request) -> Any:
-        path = request.path_params
-        return change_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"], await _json_object(request))
-
-    async def _remove_snapshot(self, request: Request) -> Any:
-        path = request.path_params
-        await remove_snapshot(self._state, path["cloud"], self._requested_server(request), path["snapshot"])
-
-    def _requested_server(self, request: Request) -> Server:
-        return get_server(self._state, request.path_params["cloud"], request.path_params["server"])
-
-    async def _clock(self, request: Request) -> Any:
-        clock = self._state.clock
-        return {"now": format_utc(clock.now()), "elapsed": clock.elapsed(), "speed": clock.speed}
-
-    async def _advance(self, request: Request) -> Any:
-        body = await _json_object(request)
-        check_keys(body, "advance")
-        self._state.clock.advance(float(body["advance"]))
-        for _dummy in range(10):  # start what is due before the caller continues
-            await asyncio.sleep(0)
-        return await self._clock(request)
-
-    async def _add_credentials(self, request: Request) -> Any:
-        body = await _json_object(request)
-        check_keys(body, "vpsorg_token", "ilkbyte_key")
-        credentials = self._state.credentials
-        if token := body.get("vpsorg_token"):
-            permissions = tuple(token.get("permissions", ("read", "write")))
-            credentials.tokens[token["token"]] = Token(token.get("name", "added"), permissions)
-        if key := body.get("ilkbyte_key"):
-            allowed = tuple(key.get("allowed_ips", ()))
-            credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], allowed)
-        self._state.request_log.set_secrets(credentials.secrets())
-
-    async def _faults(self, request: Request) -> Any:
-        return {"faults": self._state.faults.rules(), "kinds": {kind.name: kind.description for kind in ALL_FAULTS.values()},
-                "keys": {kind.name: kind.keys for kind in ALL_FAULTS.values()}}
-
-    async def _add_faults(self, request: Request) -> Any:
-        body = await request.json()
-        for rule in body if isinstance(body, list) else [body]:
-            self._state.faults.add(rule)
-        return await self._faults(request)
-
-    async def _clear_faults(self, request: Request) -> Any:
-        self._state.faults.clear()
-
-    async def _refuse_connections(self, request: Request) -> Any:
-        body = await _json_object(request)
-        check_keys(body, "cloud", "seconds")
-        listener = self._state.listeners[get_cloud(self._state, body.get("cloud")).name]
-        seconds = float(body["seconds"])
-        if seconds > 0:
-            await listener.refuse(seconds)
-        else:
-            await listener.accept()
-
-    async def _select_certificate(self, request: Request) -> Any:
-        body = await _json_object(request)
-        check_keys(body, "cloud", "kind", "times")
-        certificate_selector = self._state.listeners[get_cloud(self._state, body.get("cloud")).name].certificate_selector
-        if certificate_selector is None:
-            raise BadRequest("this sandbox has no TLS; start it with --tls")
-        certificate_selector.select(body.get("kind", "good"), body.get("times"))
-
-    async def _settings(self, request: Request) -> Any:
-        return vars(self._state.settings)
-
-    async def _change_settings(self, request: Request) -> Any:
-        self._state.settings.update(await _json_object(request))
-        return await self._settings(request)
+async def _list_servers(sandbox: SandboxState, body: Body) -> Any:
+    return {"servers": [await actions.describe_server(sandbox, cloud.name, server) for cloud in sandbox.clouds for server in cloud.servers]}
 
 
-def _endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(request: Request) -> Response:
-        try:
-            result = await handler(request)
-        except NotFound as error:
-            return JSONResponse({"error": str(error)}, 404)
-        except (BadRequest, ValueError, TypeError, KeyError) as error:
-            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
-        return JSONResponse(result if result is not None else {})
-    return endpoint
+async def _reset(sandbox: SandboxState, body: Body) -> None:
+    names = [cloud.name for cloud in sandbox.clouds]
+    check_keys(body, "servers", *(f"{name}_servers" for name in names))
+    counts = {name: body.get(f"{name}_servers", body.get("servers")) for name in names}
+    await sandbox.reset({name: number for name, number in counts.items() if number is not None})
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
-    body = await request.json() if await request.body() else {}
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    return body
+def _show_clock(sandbox: SandboxState, body: Body) -> Any:
+    return {"now": format_utc(sandbox.clock.now()), "elapsed": sandbox.clock.elapsed(), "speed": sandbox.clock.speed}
+
+
+async def _advance(sandbox: SandboxState, body: Body) -> Any:
+    check_keys(body, "advance")
+    sandbox.clock.advance(float(body["advance"]))
+    for _dummy in range(10):  # start what is due before the caller continues
+        await asyncio.sleep(0)
+    return _show_clock(sandbox, body)
+
+
+def _add_credentials(sandbox: SandboxState, body: Body) -> None:
+    check_keys(body, "vpsorg_token", "ilkbyte_key")
+    credentials = sandbox.credentials
+    if token := body.get("vpsorg_token"):
+        credentials.tokens[token["token"]] = Token(token.get("name", "added"), tuple(token.get("permissions", ("read", "write"))))
+    if key := body.get("ilkbyte_key"):
+        credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], tuple(key.get("allowed_ips", ())))
+    sandbox.request_log.set_secrets(credentials.secrets())
+
+
+def _list_faults(sandbox: SandboxState, body: Body) -> Any:
+    return {"faults": sandbox.faults.rules(), "kinds": {kind.name: kind.description for kind in ALL_FAULTS.values()},
+            "keys": {kind.name: kind.keys for kind in ALL_FAULTS.values()}}
+
+
+async def _refuse_connections(sandbox: SandboxState, body: Body) -> None:
+    check_keys(body, "cloud", "seconds")
+    seconds = float(body["seconds"])
+    if seconds > 0:
+        await _listener(sandbox, body).refuse(seconds)
+    else:
+        await _listener(sandbox, body).accept()
+
+
+def _select_certificate(sandbox: SandboxState, body: Body) -> None:
+    check_keys(body, "cloud", "kind", "times")
+    certificate_selector = _listener(sandbox, body).certificate_selector
+    if certificate_selector is None:
+        raise BadRequest("this sandbox has no TLS; start it with --tls")
+    certificate_selector.select(body.get("kind", "good"), body.get("times"))
+
+
+def _listener(sandbox: SandboxState, body: Body) -> Listener:
+    return sandbox.listeners[get_cloud(sandbox, body.get("cloud")).name]
+
+
+def _change_settings(sandbox: SandboxState, body: Body) -> Any:
+    sandbox.settings.update(body)
+    return vars(sandbox.settings)
+
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/request-log", lambda sandbox, body: {"entries": sandbox.request_log.entries}),
+    ("DELETE", "/request-log", lambda sandbox, body: sandbox.request_log.clear()),
+    ("POST", "/reset", _reset),
+    ("GET", "/servers", _list_servers),
+    ("POST", "/servers", actions.add_server),
+    ("PATCH", "/servers/{cloud}/{server}", actions.change_server),
+    ("DELETE", "/servers/{cloud}/{server}", actions.remove_server),
+    ("POST", "/snapshots", actions.add_snapshot),
+    ("POST", "/snapshots/bulk", actions.add_snapshots),
+    ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", actions.change_snapshot),
+    ("DELETE", "/snapshots/{cloud}/{server}/{snapshot}", actions.remove_snapshot),
+    ("GET", "/clock", _show_clock),
+    ("POST", "/clock", _advance),
+    ("POST", "/credentials", _add_credentials),
+    ("GET", "/faults", _list_faults),
+    ("POST", "/faults", lambda sandbox, body: sandbox.faults.add(body)),
+    ("DELETE", "/faults", lambda sandbox, body: sandbox.faults.clear()),
+    ("POST", "/refuse", _refuse_connections),
+    ("POST", "/certificate", _select_certificate),
+    ("GET", "/settings", lambda sandbox, body: vars(sandbox.settings)),
+    ("POST", "/settings", _change_settings),
+)
+CHANGE_SERVERS = (_reset, actions.add_server, actions.change_server, actions.remove_server)
+
+
+def admin_app(sandbox: SandboxState, servers_changed: Callable[[], None]) -> Starlette:
+    """Return the application. `servers_changed` is called when servers were added, removed or renamed."""
+    def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
+            try:
+                body = await request.json() if await request.body() else {}
+                if not isinstance(body, dict):
+                    raise BadRequest("the body must be a JSON object")
+                result = handler(sandbox, body, **request.path_params)
+                if inspect.isawaitable(result):
+                    result = await result
+            except NotFound as error:
+                return JSONResponse({"error": str(error)}, 404)
+            except (BadRequest, ValueError, TypeError, KeyError) as error:
+                return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
+            if handler in CHANGE_SERVERS:
+                servers_changed()
+            return JSONResponse({} if result is None else result)
+        return respond
+    return Starlette(routes=[Route(path, endpoint(handler), methods=[method]) for method, path, handler in ROUTES])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from .admin_api import AdminApi
+from .admin_api import admin_app
 from .cloud import Cloud
 from .ilkbyte.api import SERVER_HEADER, IlkbyteApi
 from .inventory import inventory, write_environment, write_inventory
@@ -25,7 +25,7 @@ from .state import SandboxState
 from .vpsorg.api import BASE, VpsOrgApi
 
 if TYPE_CHECKING:
-    from .certificates import Certificates, CertificateSelector
+    from .certificates import Certificates
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class Sandbox:
         for cloud, api, port in zip(state.clouds, (vpsorg_api, ilkbyte_api, *extra_apis), ports, strict=True):
             app = FaultMiddleware(api.app, cloud=cloud, routes=api.routes, server_reference=api.server_reference,
                                   server_header=SERVER_HEADER if cloud is state.ilkbyte else None)
-            self._listeners[cloud.name] = Listener(app, port, self._certificate_selector())
+            self._listeners[cloud.name] = Listener(app, port, self._certificates.selector() if self._certificates else None)
         state.listeners.update(self._listeners)
-        self._listeners["admin"] = Listener(AdminApi(state, self._write_inventory).app, options.admin_port)
+        self._listeners["admin"] = Listener(admin_app(state, self._write_inventory), options.admin_port)
         await state.create_servers()
         await asyncio.gather(*(listener.open() for listener in self._listeners.values()))
         self._write_inventory()
@@ -113,9 +113,9 @@ class Sandbox:
         options, machine_pool, state = self._options, self._machine_pool, self._state
         assert machine_pool is not None and state is not None
         return {
-            "vpsorg_url": self._vpsorg_url,
+            "vpsorg_url": self._listeners["vpsorg"].url + BASE,
             "vpsorg_token": state.credentials.vpsorg_token,
-            "ilkbyte_url": self._ilkbyte_url,
+            "ilkbyte_url": self._listeners["ilkbyte"].url,
             "ilkbyte_access_key": state.credentials.ilkbyte_access_key,
             "ilkbyte_secret_key": state.credentials.ilkbyte_secret_key,
             **{f"{cloud.name}_url": self._listeners[cloud.name].url for cloud in state.clouds[2:]},
@@ -149,21 +149,6 @@ class Sandbox:
         self._options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._options.state_dir.resolve()
 
-    def _certificate_selector(self) -> CertificateSelector | None:
-        if self._certificates is None:
-            return None
-        from .certificates import CertificateSelector
-
-        return CertificateSelector(self._certificates)
-
-    @property
-    def _vpsorg_url(self) -> str:
-        return self._listeners["vpsorg"].url + BASE
-
-    @property
-    def _ilkbyte_url(self) -> str:
-        return self._listeners["ilkbyte"].url
-
     def _write_inventory(self) -> None:
         assert self._state is not None
-        write_inventory(self._inventory_path, inventory(self._state, self._vpsorg_url, self._ilkbyte_url))
+        write_inventory(self._inventory_path, inventory(self._state, self._listeners["vpsorg"].url + BASE, self._listeners["ilkbyte"].url))

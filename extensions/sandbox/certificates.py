@@ -59,6 +59,9 @@ class Certificates:
         """Return the file with this kind's certificate and key."""
         return self._directory / f"{kind}.pem"
 
+    def selector(self) -> CertificateSelector:
+        return CertificateSelector(self)
+
     def remove(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
 

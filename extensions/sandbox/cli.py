@@ -23,15 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a sandbox until SIGTERM or SIGINT. Return the exit status."""
     # Under nohup the servers' commands would inherit an ignored SIGHUP and outlive their terminal.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    parsed = _parser().parse_args(arguments)
-    options = Options(
-        vpsorg_servers=parsed.servers if parsed.vpsorg_servers is None else parsed.vpsorg_servers,
-        ilkbyte_servers=parsed.servers if parsed.ilkbyte_servers is None else parsed.ilkbyte_servers,
-        speed=parsed.speed, seed=parsed.seed, state_dir=parsed.state, ssh=not parsed.no_ssh, disks=not parsed.no_disks,
-        isolation=parsed.isolation, vpsorg_port=parsed.vpsorg_port, ilkbyte_port=parsed.ilkbyte_port,
-        admin_port=parsed.admin_port, ssh_port_base=parsed.ssh_port_base, tls=parsed.tls,
-    )
-    return asyncio.run(_run(options, parsed.parent))
+    parsed = vars(_parser().parse_args(arguments))
+    parent, servers = parsed.pop("parent"), parsed.pop("servers")
+    for name in ("vpsorg_servers", "ilkbyte_servers"):
+        parsed[name] = servers if parsed[name] is None else parsed[name]
+    return asyncio.run(_run(Options(**parsed), parent))
 
 
 async def _run(options: Options, parent: int | None) -> int:
@@ -39,7 +35,7 @@ async def _run(options: Options, parent: int | None) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    unwatch = _watch_parent(parent, stop.set) if parent is not None else lambda: None
+    watch = loop.create_task(_watch_parent(parent, stop.set)) if parent is not None else None
     sandbox = Sandbox(options)
     try:
         try:
@@ -51,36 +47,17 @@ async def _run(options: Options, parent: int | None) -> int:
         _print_summary(facts)
         await stop.wait()
     finally:
-        unwatch()
+        if watch is not None:
+            watch.cancel()
         await sandbox.close()
     return 0
 
 
-def _watch_parent(pid: int, on_exit: Callable[[], None]) -> Callable[[], None]:
-    """Call `on_exit` in the running event loop when our parent process `pid` ends. Return a function that stops the watch.
+async def _watch_parent(pid: int, on_exit: Callable[[], None]) -> None:
+    """Call `on_exit` when our parent process `pid` has ended.
 
-    PR_SET_PDEATHSIG follows the thread that started us, and test runners start processes in threads. Without pidfd, poll.
+    PR_SET_PDEATHSIG follows the thread that started us, and test runners start processes in threads.
     """
-    loop = asyncio.get_running_loop()
-    try:
-        descriptor = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        task = loop.create_task(_poll_parent(pid, on_exit))
-
-        def stop_polling() -> None:
-            task.cancel()
-        return stop_polling
-    loop.add_reader(descriptor, lambda: (loop.remove_reader(descriptor), on_exit()))
-    if os.getppid() != pid:  # it ended before the watch started, and its PID may be reused
-        loop.call_soon(on_exit)
-
-    def stop() -> None:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-    return stop
-
-
-async def _poll_parent(pid: int, on_exit: Callable[[], None]) -> None:
     while os.getppid() == pid:
         await asyncio.sleep(PARENT_POLL_INTERVAL)
     on_exit()
@@ -110,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ilkbyte-servers", type=int, metavar="N", help="servers at Ilkbyte, if different")
     parser.add_argument("--speed", type=float, default=60.0, metavar="X", help="sandbox seconds per real second (default 60)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random durations and sizes (default 0)")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="directory for disks and keys (default: temporary)")
-    parser.add_argument("--no-ssh", action="store_true", help="disks only, no SSH")
-    parser.add_argument("--no-disks", action="store_true", help="APIs only: servers have no disk and no SSH, and take no time")
+    parser.add_argument("--state", dest="state_dir", type=Path, metavar="DIR", help="directory for disks and keys (default: temporary)")
+    parser.add_argument("--no-ssh", dest="ssh", action="store_false", help="disks only, no SSH")
+    parser.add_argument("--no-disks", dest="disks", action="store_false", help="APIs only: servers have no disk and no SSH, and take no time")
     parser.add_argument("--tls", action="store_true", help="HTTPS with its own certificate authority (see ca_path)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "directory"), default="auto",
                         help="how the servers' commands are isolated (default auto)")

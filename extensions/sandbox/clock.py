@@ -58,10 +58,6 @@ class SandboxClock:
             except TimeoutError:
                 pass
 
-    async def sleep_until_time(self, timestamp: datetime) -> None:
-        """Sleep until the sandbox time `timestamp`, which has a time zone."""
-        await self.sleep_until((timestamp - self.started_at).total_seconds())
-
 
 class Cancelled(Exception):
     """A reset or the end of the sandbox cancelled the wait."""

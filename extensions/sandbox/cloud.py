@@ -96,13 +96,50 @@ class Cloud(Generic[ServerT]):
 
     async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> ServerT:
         """Create a server without recording the listing."""
+        machine = await self.sandbox.machine_pool.add(f"{self.name}-{self.next_server_id}", hostname=name)
+        server = self.new_server(machine, name, hostname, state)
+        self.next_server_id += 1
+        server.factory_digest = await machine.save_disk(FACTORY_IMAGE)
+        self.servers.append(server)
+        # In a new context: the callback runs in the context that powered the machine on, which is not the cause.
+        machine.on_self_power_off = lambda: Context().run(self.on_power_off, server)
+        await self.set_machine_power(server)
+        return server
+
+    def new_server(self, machine: Any, name: str, hostname: str | None, state: str | None) -> ServerT:
+        """Return a server object with the next ID."""
+        raise NotImplementedError
+
+    async def set_machine_power(self, server: ServerT) -> None:
+        """Set the machine's power according to the server's status."""
         raise NotImplementedError
 
     async def remove_server(self, server: ServerT) -> None:
         """Remove a server with its machine and snapshots."""
-        raise NotImplementedError
+        await self.stop_work(server)
+        self.servers.remove(server)
+        await server.machine.remove()
+        self.record_listing()
 
     async def reset_server(self, server: ServerT, name: str) -> None:
+        """Restore the initial state: disk, network, power, no snapshots.
+
+        An unused machine stays on: a boot costs more than all else in a reset.
+        """
+        await self.stop_work(server)
+        machine = server.machine
+        if machine.was_used or machine.boot_problem:
+            await machine.power_off()
+        if await machine.digest() != server.factory_digest:
+            await machine.power_off()
+            await machine.load_disk(FACTORY_IMAGE)
+        await machine.set_network(True)
+        server.name, server.created_at = name, self.sandbox.clock.now()
+        await self.clear_server(server)
+        await self.set_machine_power(server)
+
+    async def clear_server(self, server: ServerT) -> None:
+        """Remove the snapshots, and set all fields but name and `created_at` to their initial values."""
         raise NotImplementedError
 
     async def reset_servers(self, prefix: str, number: int) -> None:
@@ -161,27 +198,8 @@ class Cloud(Generic[ServerT]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def save_factory_disk(self, server: Server) -> None:
-        """Save the disk of a new server, for resets."""
-        server.factory_digest = await server.machine.save_disk(FACTORY_IMAGE)
-
-    async def reset_machine(self, server: Server) -> None:
-        """Restore the machine's disk and network. A machine that nobody has used stays on: a boot costs more than all else in a reset."""
-        machine = server.machine
-        if machine.was_used or machine.boot_problem:
-            await machine.power_off()
-        if await machine.digest() != server.factory_digest:
-            await machine.power_off()
-            await machine.load_disk(FACTORY_IMAGE)
-        await machine.restore_network()
-
-    def watch_machine(self, server: ServerT) -> None:
-        """Show it in the server's status when the server powers itself off."""
-        # In a new context: the callback runs in the context that powered the machine on, which is not the cause.
-        server.machine.on_self_power_off = lambda: Context().run(self.on_power_off, server)
-
     def on_power_off(self, server: ServerT) -> None:
-        """The server has powered itself off."""
+        """Show in the status that the server has powered itself off."""
         raise NotImplementedError
 
     async def restore_disk(self, server: ServerT, image: str) -> str | None:

@@ -15,7 +15,7 @@ from .ilkbyte.model import Rejected as IlkbyteRejected
 from .request_log import OTHER_CLIENT, actor, current_request
 from .vpsorg.cloud import VpsOrg
 from .vpsorg.model import Rejected as VpsOrgRejected
-from .vpsorg.model import VpsServer, VpsSnapshot
+from .vpsorg.model import VpsServer
 
 Spec = dict[str, Any]  # a `concurrent_change` fault with all its keys
 
@@ -79,37 +79,28 @@ async def _execute_at_vpsorg(cloud: VpsOrg, server: VpsServer, spec: Spec) -> No
         cloud.power(server, action.removesuffix("_server"))
     elif action == "create_snapshot":
         await cloud.create_snapshot(server, spec["name"], "")
-    elif action == "restore":
-        await cloud.restore_snapshot(_select_vpsorg_snapshot(cloud, server, spec["snapshot"]))
-    elif action == "delete_snapshot":
-        await cloud.delete_snapshot(_select_vpsorg_snapshot(cloud, server, spec["snapshot"]))
-    else:
-        raise TargetMissing("VPS.org has no schedules")
+    else:  # the fault table rejects schedules
+        snapshot = cloud.find_snapshot(server, spec["snapshot"])
+        if snapshot is None:
+            raise TargetMissing(f"no snapshot {spec['snapshot']!r}")
+        await (cloud.restore_snapshot if action == "restore" else cloud.delete_snapshot)(snapshot)
 
 
 async def _execute_at_ilkbyte(cloud: Ilkbyte, server: IlkbyteServer, spec: Spec) -> None:
     action = spec["action"]
     if action in ("stop_server", "start_server"):
         await cloud.power(server, "start" if action == "start_server" else "shutdown")
-    elif action == "create_snapshot":
+        return
+    if action == "create_snapshot":
         await cloud.create_snapshot(server, spec["name"])
-    elif action == "restore":
-        await cloud.revert_snapshot(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
-    elif action == "delete_snapshot":
-        await cloud.delete_snapshot(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
+        return
+    name = _select_ilkbyte_snapshot(server, spec["snapshot"])
+    if action in ("restore", "delete_snapshot"):
+        await (cloud.revert_snapshot if action == "restore" else cloud.delete_snapshot)(server, name)
     elif action == "add_schedule":
-        cloud.add_schedule(server, _select_ilkbyte_snapshot(server, spec["snapshot"]), int(spec["day"]), int(spec["hour"]), int(spec["min"]))
+        cloud.add_schedule(server, name, int(spec["day"]), int(spec["hour"]), int(spec["min"]))
     else:
-        cloud.delete_schedule(server, _select_ilkbyte_snapshot(server, spec["snapshot"]))
-
-
-def _select_vpsorg_snapshot(cloud: VpsOrg, server: VpsServer, reference: Any) -> VpsSnapshot:
-    """Select by `newest`, `oldest`, ID, or name (the newest of that name)."""
-    by_age = sorted(cloud.snapshots_of(server), key=lambda snapshot: (snapshot.created_at, snapshot.id))
-    matching = [snapshot for snapshot in by_age if reference in ("newest", "oldest") or str(reference) in (str(snapshot.id), snapshot.name)]
-    if not matching:
-        raise TargetMissing(f"no snapshot {reference!r}")
-    return matching[0 if reference == "oldest" else -1]
+        cloud.delete_schedule(server, name)
 
 
 def _select_ilkbyte_snapshot(server: IlkbyteServer, reference: Any) -> str:

@@ -20,8 +20,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .cloud import Cloud
 from .request_log import Entry
 
-MAX_BODY_BYTES = 1 << 20
-
 
 @dataclass
 class HttpResponse:
@@ -50,15 +48,12 @@ class HttpResponse:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Read the request body. Raises ValueError if it is too long."""
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return body
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise ValueError("request body too long")
         if not message.get("more_body"):
             return body
 
@@ -162,10 +157,6 @@ class Exchange:
                 response = response.with_header("content-length", str(len(response.body)))
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
-
-    async def refuse_connections(self, seconds: float) -> None:
-        """Refuse new connections to this provider."""
-        await self.cloud.sandbox.listeners[self.cloud.name].refuse(seconds)
 
     async def wait(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for `work`. Raises Cancelled if the sandbox is reset."""

@@ -72,13 +72,11 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
     """
     # A directory that does not exist yet: the sandbox creates it, and removes it even if this process is killed.
     directory = state or Path(tempfile.gettempdir(), f"rewind-sandbox-{secrets.token_hex(6)}")
-    command = [python, "-m", "sandbox", "--servers", str(servers), "--speed", str(speed), "--seed", str(seed),
-               "--isolation", isolation, "--state", str(directory), "--parent", str(os.getpid())]
-    command += [] if ssh else ["--no-ssh"]
-    command += [] if disks else ["--no-disks"]
-    command += ["--tls"] if tls else []
-    command += [] if vpsorg_servers is None else ["--vpsorg-servers", str(vpsorg_servers)]
-    command += [] if ilkbyte_servers is None else ["--ilkbyte-servers", str(ilkbyte_servers)]
+    values = {"servers": servers, "vpsorg-servers": vpsorg_servers, "ilkbyte-servers": ilkbyte_servers, "speed": speed, "seed": seed,
+              "isolation": isolation, "state": directory, "parent": os.getpid()}
+    flags = {"--no-ssh": not ssh, "--no-disks": not disks, "--tls": tls}
+    command = [python, "-m", "sandbox", *(f"--{name}={value}" for name, value in values.items() if value is not None),
+               *(flag for flag, given in flags.items() if given)]
     extensions = str(Path(__file__).resolve().parent.parent)
     python_path = os.pathsep.join(filter(None, (extensions, os.environ.get("PYTHONPATH"))))
     with tempfile.TemporaryFile() as log_file:

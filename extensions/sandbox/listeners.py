@@ -83,19 +83,20 @@ class Listener(uvicorn.Server):
 
     async def accept(self) -> None:
         """Listen again, if not listening."""
-        if self._reopening is not None:
-            self._reopening.cancel()
-            self._reopening = None
+        self._cancel_reopening()
         await self._listen()
 
     async def _reopen(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         await self._listen()
 
-    def _stop_listening(self) -> None:
+    def _cancel_reopening(self) -> None:
         if self._reopening is not None:
             self._reopening.cancel()
             self._reopening = None
+
+    def _stop_listening(self) -> None:
+        self._cancel_reopening()
         while self.servers:
             self.servers.pop().close()
 

@@ -16,10 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .clock import Cancelled
 from .cloud import Cloud
 from .concurrent_client import ConcurrentChange
-from .faults.registry import RESPONSE_FAULTS
-from .faults.table import CHANGING
-from .http_exchange import Exchange, HttpResponse, read_body
-from .request_log import Entry, actor, current_request
+from .faults.table import CHANGING, RESPONSE_FAULTS
+from .http_exchange import Exchange, read_body
+from .request_log import actor, current_request
 
 # Path parameters, query and decoded body -> the reference (ID, UUID, name) of the request's server, or None.
 ServerReference = Callable[[dict[str, Any], dict[str, Any], Any], Any]
@@ -40,12 +39,7 @@ class FaultMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        try:
-            body = await read_body(receive)
-        except ValueError:
-            exchange = self._exchange(scope, b"", receive, send, {})
-            await exchange.send_response(HttpResponse(413, [("connection", "close")]))
-            return
+        body = await read_body(receive)
         operation, path_params = self._route(scope)
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         decoded = _decode(scope, body)
@@ -56,7 +50,7 @@ class FaultMiddleware:
         )
         current_request.set(entry)
         actor.set("client")
-        exchange = self._exchange(scope, body, receive, send, entry)
+        exchange = Exchange(self._app, scope, body, receive, send, default_headers=self._headers(), cloud=self._cloud, entry=entry)
         names = server.aliases if server else frozenset[str]()
         fault = self._faults.take_response_fault(self._cloud.name, operation, names)
         spec = self._faults.take_concurrent_change(self._cloud.name, operation, names)
@@ -73,9 +67,6 @@ class FaultMiddleware:
             await exchange.reset_connection()
         finally:
             entry["http_status"] = exchange.status
-
-    def _exchange(self, scope: Scope, body: bytes, receive: Receive, send: Send, entry: Entry) -> Exchange:
-        return Exchange(self._app, scope, body, receive, send, default_headers=self._headers(), cloud=self._cloud, entry=entry)
 
     def _route(self, scope: Scope) -> tuple[str | None, dict[str, Any]]:
         for route in self._routes:

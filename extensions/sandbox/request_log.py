@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from datetime import timezone
 from typing import Any
 
 from .clock import SandboxClock
@@ -52,8 +51,7 @@ class RequestLog:
 
     def _append(self, fields: Entry) -> Entry:
         self._count += 1
-        at = self._clock.now().astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        entry = {"n": self._count, "at": at, **fields}
+        entry = {"n": self._count, "at": self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), **fields}
         self.entries.append(entry)
         return entry
 

@@ -49,23 +49,18 @@ class Settings:
         unknown = set(changes) - set(asdict(self))
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
-        responds = changes.get("ilkbyte_responds", self.ilkbyte_responds)
-        if responds not in ("on_start", "on_finish"):
+        new = {**vars(self), **changes}
+        if new["ilkbyte_responds"] not in ("on_start", "on_finish"):
             raise ValueError("ilkbyte_responds is on_start or on_finish")
-        vpsorg_page_size = changes.get("vpsorg_page_size", self.vpsorg_page_size)
-        ilkbyte_page_size = changes.get("ilkbyte_page_size", self.ilkbyte_page_size)
-        for size in (1 if vpsorg_page_size is None else vpsorg_page_size, ilkbyte_page_size):
+        for size in (1 if new["vpsorg_page_size"] is None else new["vpsorg_page_size"], new["ilkbyte_page_size"]):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ValueError("a page size is an integer from 1 up")
-        seconds = {key: _range(key, value) for key, value in (changes.get("seconds") or {}).items()}
-        date_offset_seconds = {cloud: float(offset) for cloud, offset in (changes.get("date_offset_seconds") or {}).items()}
-        if set(date_offset_seconds) - set(self.date_offset_seconds):
+        new["seconds"] = {**self.seconds, **{key: _range(key, value) for key, value in (changes.get("seconds") or {}).items()}}
+        date_offsets = {cloud: float(offset) for cloud, offset in (changes.get("date_offset_seconds") or {}).items()}
+        if set(date_offsets) - set(self.date_offset_seconds):
             raise ValueError("date_offset_seconds has the keys vpsorg and ilkbyte")
-        self.date_offset_seconds.update(date_offset_seconds)
-        self.ilkbyte_responds = responds
-        self.vpsorg_page_size = vpsorg_page_size
-        self.ilkbyte_page_size = ilkbyte_page_size
-        self.seconds.update(seconds)
+        new["date_offset_seconds"] = {**self.date_offset_seconds, **date_offsets}
+        vars(self).update(new)
 
     def duration(self, operation: str, rng: random.Random) -> float:
         """Return a duration for this operation, in sandbox seconds."""

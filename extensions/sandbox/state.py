@@ -82,16 +82,13 @@ class SandboxState:
         """
         self._server_counts.update(servers or {})
         self.faults.clear()
-        self.waits.cancel_all()
+        await self.stop()
         for listener in self.listeners.values():
             await listener.accept()
             if listener.certificate_selector is not None:
                 listener.certificate_selector.select("good", None)
         self.settings = Settings()
         self.credentials.reset()
-        for cloud in self.clouds:
-            for server in cloud.servers:
-                await cloud.stop_work(server)
         self.rng = random.Random(self.seed)
         self.clock.reset()
         await self.create_servers()

@@ -47,7 +47,8 @@ class TreeWithPower:
             elif operation == "delete":
                 self.tree.delete(argument)
             else:
-                self.tree.recreate(argument, self.power, LONG_AGO)
+                self.tree.delete(argument)
+                self.tree.create(argument, self.power, LONG_AGO)
         except (SnapshotExists, NoSuchSnapshot):
             return False
         return True

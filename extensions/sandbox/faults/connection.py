@@ -74,7 +74,8 @@ async def refuse_next(fault: Fault, exchange: Exchange) -> None:
     one is refused.
     """
     response = await exchange.execute()
-    await exchange.refuse_connections(float(fault["seconds"]))  # before the response, so no client can connect first
+    listener = exchange.cloud.sandbox.listeners[exchange.cloud.name]
+    await listener.refuse(float(fault["seconds"]))  # before the response, so no client can connect first
     await exchange.send_response(response.with_header("connection", "close"))
 
 

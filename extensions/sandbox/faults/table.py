@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault table: which requests have which fault.
+"""All kinds of faults, and the fault table: which requests have which fault.
+
+There are three groups of kinds, and a request can have one fault of each group.
 
 A rule names the requests it matches (cloud, operation, server; omitted: any), how many to skip (`skip`), how many it affects (`times`; None:
 all), and the fault.
@@ -12,7 +14,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..request_log import OTHER_CLIENT, actor, current_request
-from .registry import ALL_FAULTS, CONCURRENT_FAULTS, RESPONSE_FAULTS
+from . import connection, content, lists, values
+from .kind import FaultKind
+
+
+def _by_name(*kinds: FaultKind) -> dict[str, FaultKind]:
+    return {kind.name: kind for kind in kinds}
+
+
+# Change the HTTP response or the connection.
+RESPONSE_FAULTS = _by_name(*connection.KINDS, *content.KINDS, *values.KINDS, *lists.KINDS)
+# Make the operation fail that the provider has accepted.
+OUTCOME_FAULTS = _by_name(
+    FaultKind("snapshot_fails", "the snapshot is accepted, runs for a while and fails", operations=("snapshots.create", "snapshots.update")),
+    FaultKind("restore_fails", "the restore is accepted, fails half way and leaves the server off", operations=("snapshots.restore",)),
+    FaultKind("restore_stuck", "the restore is accepted and never finishes; with `seconds` it finishes after that many sandbox seconds",
+              {"seconds": None}, operations=("snapshots.restore",)),
+    FaultKind("power_stuck", "the power action is accepted and never finishes; with `seconds` it finishes after that many sandbox seconds; "
+                             "for the operation snapshots.restore the disk is restored and the server is left off",
+              {"seconds": None}, operations=("servers.power", "snapshots.restore")),
+)
+# Change the server from another client, before or after the request.
+CONCURRENT_FAULTS = _by_name(FaultKind(
+    "concurrent_change",
+    "another client performs `action` on the request's server, or on the server `on`; `when` is before or after the request is executed; "
+    "`snapshot` is newest, oldest, an id or a name; `name` is for a new snapshot; `day`, `hour` and `min` are for a new schedule",
+    {"action": None, "when": "before", "on": None, "snapshot": "newest", "name": "byhand", "day": 1, "hour": 0, "min": 0}))
+ALL_FAULTS = {**RESPONSE_FAULTS, **OUTCOME_FAULTS, **CONCURRENT_FAULTS}
 
 SCHEDULE_ACTIONS = ("add_schedule", "remove_schedule")  # Ilkbyte only
 CONCURRENT_ACTIONS = ("delete_server", "stop_server", "start_server", "restore", "create_snapshot", "delete_snapshot", *SCHEDULE_ACTIONS)
@@ -55,10 +83,6 @@ class Rule:
         """Match a request. `servers` are all aliases of its server; empty without a server."""
         return (self.cloud in (None, cloud) and self.operation in (None, operation) and (self.server is None or self.server in servers))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the rule as posted, with the remaining `times` and `skip`."""
-        return dict(self.__dict__)
-
 
 class FaultTable:
     """All rules, in the order in which they were added. Rules may be for these clouds."""
@@ -94,7 +118,8 @@ class FaultTable:
                                 None if server is None else str(server), times, skip))
 
     def rules(self) -> list[dict[str, Any]]:
-        return [rule.to_dict() for rule in self._rules]
+        """Return the rules as posted, with the remaining `times` and `skip`."""
+        return [dict(vars(rule)) for rule in self._rules]
 
     def clear(self) -> None:
         self._rules.clear()

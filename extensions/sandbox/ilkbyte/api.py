@@ -37,13 +37,7 @@ class ApiCall:
 
     request: Request
     parameters: dict[str, str]
-    server: IlkbyteServer | None = None
-
-    @property
-    def named_server(self) -> IlkbyteServer:
-        """The server that the path names."""
-        assert self.server is not None
-        return self.server
+    server: Any = None  # an IlkbyteServer
 
 
 @dataclass(frozen=True)
@@ -66,8 +60,8 @@ class IlkbyteApi:
         paths: list[tuple[str, Handler, str]] = [
             ("/account", self._account, "account"),
             ("/account/users", self._users, "account"),
-            ("/server/list", self._list_active, "servers.list"),
-            ("/server/list/all", self._list_all, "servers.list"),
+            ("/server/list", self._list_servers, "servers.list"),
+            ("/server/list/all", self._list_servers, "servers.list"),
             ("/server/manage/{server}/show", self._show, "servers.show"),
             ("/server/manage/{server}/power", self._power, "servers.power"),
             ("/server/manage/{server}/snapshot", self._snapshots, "snapshots.list"),
@@ -125,13 +119,10 @@ class IlkbyteApi:
                 "status": "Active", "verify": True, "last_login": "27.07.2018 15:31:00"}
         return Success("Account Users", {"pagination": {"current_page": 1, "total_page": 1}, "user_list": [user]})
 
-    async def _list_active(self, call: ApiCall) -> Success:
-        return self._page(call, [row for row in self._rows(call)["servers"] if row["service"] == "active"])
-
-    async def _list_all(self, call: ApiCall) -> Success:
-        return self._page(call, self._rows(call)["servers"])
-
-    def _page(self, call: ApiCall, rows: list[dict[str, Any]]) -> Success:
+    async def _list_servers(self, call: ApiCall) -> Success:
+        rows = self._rows(call)["servers"]
+        if not call.request.url.path.endswith("/all"):
+            rows = [row for row in rows if row["service"] == "active"]
         requested = call.parameters.get("p", "1")
         number = max(1, int(requested)) if re.fullmatch("[0-9]+", requested) else 1
         size = self._cloud.sandbox.settings.ilkbyte_page_size
@@ -141,23 +132,23 @@ class IlkbyteApi:
         return Success(f"{len(page_rows)} Server Listed", {"pagination": pagination, "server_list": page_rows})
 
     async def _show(self, call: ApiCall) -> Success:
-        return Success("Server Info", {**rows(call.named_server)[0], "service": call.named_server.service.capitalize()})
+        return Success("Server Info", {**rows(call.server)[0], "service": call.server.service.capitalize()})
 
     async def _power(self, call: ApiCall) -> Success:
         action = call.parameters.get("set", "")
         if action not in POWER_ACTIONS:
             raise Rejected("Invalid power action!")
-        await self._cloud.power(call.named_server, action)
-        return Success(call.named_server.name, {"Status": WORKING})
+        await self._cloud.power(call.server, action)
+        return Success(call.server.name, {"Status": WORKING})
 
     # Snapshots
 
     async def _snapshots(self, call: ApiCall) -> Success:
-        return Success("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.named_server.name, [])})
+        return Success("Snapshot list created", {"snapshots": self._rows(call)["snapshots"].get(call.server.name, [])})
 
     def _change_snapshot(self, change: Callable[[IlkbyteServer, str], Awaitable[None]], message: str) -> Handler:
         async def handler(call: ApiCall) -> Success:
-            await change(call.named_server, _name(call))
+            await change(call.server, _name(call))
             return Success(message)
         return handler
 
@@ -166,11 +157,11 @@ class IlkbyteApi:
         day = _integer(call, "day", 0, 366)
         hour = _integer(call, "hour", 0, 23)
         minute = _integer(call, "min", 0, 59)
-        self._cloud.add_schedule(call.named_server, name, day, hour, minute)
+        self._cloud.add_schedule(call.server, name, day, hour, minute)
         return Success("Scheduled snapshot task created!")
 
     async def _delete_cron(self, call: ApiCall) -> Success:
-        self._cloud.delete_schedule(call.named_server, _name(call))
+        self._cloud.delete_schedule(call.server, _name(call))
         return Success("Scheduled snapshot task deleted!!")
 
     def _rows(self, call: ApiCall) -> dict[str, Any]:

@@ -22,8 +22,7 @@ from typing import Any
 
 from ..cloud import Cloud
 from ..request_log import actor, current_request
-from .model import IlkbyteServer, Rejected, rows
-from .schedule import Schedule
+from .model import IlkbyteServer, Rejected, Schedule, rows
 from .snapshot_tree import SnapshotTree
 
 POWER_ACTIONS = ("start", "shutdown", "reboot", "destroy")
@@ -42,47 +41,28 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         super().__init__(sandbox)
         self._image_count = 0
 
-    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> IlkbyteServer:
-        """The name has 3-16 letters and digits."""
-        power = state or "running"
-        machine = await self.sandbox.machine_pool.add(f"ilkbyte-{self.next_server_id}", hostname=name)
-        server = IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(), power=power)
-        self.next_server_id += 1
-        await self.save_factory_disk(server)
-        self.servers.append(server)
-        self.watch_machine(server)
-        await self.set_power(server, power)
-        return server
+    def new_server(self, machine: Any, name: str, hostname: str | None, state: str | None) -> IlkbyteServer:
+        return IlkbyteServer(self.next_server_id, name, hostname or name, machine, self.sandbox.clock.now(), power=state or "running")
 
-    async def remove_server(self, server: IlkbyteServer) -> None:
-        """Remove a server with its machine and snapshots."""
-        await self.stop_work(server)
-        self.servers.remove(server)
-        await server.machine.remove()
-        self.record_listing()
-
-    async def reset_server(self, server: IlkbyteServer, name: str) -> None:
-        """Restore the initial state: disk, power, no snapshots, no schedules."""
-        await self.stop_work(server)
-        await self.reset_machine(server)
+    async def clear_server(self, server: IlkbyteServer) -> None:
         for image in server.images.values():
             await server.machine.drop_image(image)
-        server.name, server.hostname, server.service = name, name, "active"
+        server.hostname, server.service, server.power = server.name, "active", "running"
         server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
         server.lock, server.active_operation = asyncio.Lock(), None
-        server.created_at = self.sandbox.clock.now()
-        await self.set_power(server, "running")
 
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
         """Set the power state; SSH is closed while a server is paused."""
         server.power = power
-        if power == "running":
+        await self.set_machine_power(server)
+
+    async def set_machine_power(self, server: IlkbyteServer) -> None:
+        if server.power == "running":
             await server.machine.power_on()
         else:
             await server.machine.power_off()
 
     def on_power_off(self, server: IlkbyteServer) -> None:
-        """Change `running` to `shut off`."""
         if server.power == "running":
             server.power = "shutoff"
             self.record_event("power_stopped", server)
@@ -152,10 +132,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
 
     async def update_snapshot(self, server: IlkbyteServer, name: str) -> None:
         """Recreate a snapshot under its name. Raises Rejected if it does not exist."""
-        async def work(started: OnStarted) -> None:
-            await self._recreate(server, name, started)
-
-        await self.perform(server, work)
+        await self.perform(server, lambda started: self._recreate(server, name, started))
 
     async def _recreate(self, server: IlkbyteServer, name: str, started: OnStarted) -> None:
         self._require_snapshot(server, name)
@@ -263,7 +240,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         actor.set("schedule")
         schedule = server.schedules[name]
         while True:
-            await self.sandbox.clock.sleep_until_time(schedule.next_run)
+            await self.sandbox.clock.sleep_until((schedule.next_run - self.sandbox.clock.started_at).total_seconds())
             async with server.lock:
                 schedule.run(self.sandbox.clock.now())
                 try:

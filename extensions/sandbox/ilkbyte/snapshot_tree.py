@@ -98,11 +98,6 @@ class SnapshotTree:
         self._snapshots[name] = replace(self.get(name), **fields)
         self.changes += 1
 
-    def recreate(self, name: str, state: str, taken_at: datetime) -> TreeSnapshot:
-        """Recreate a snapshot as a leaf below the current one. Raises NoSuchSnapshot."""
-        self.delete(name)
-        return self.create(name, state, taken_at)
-
     def children(self, name: str) -> list[str]:
         """Return the names of the direct children."""
         return [snapshot.name for snapshot in self._snapshots.values() if snapshot.parent == name]

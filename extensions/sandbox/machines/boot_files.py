@@ -1,21 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two files that a server needs: without the kernel it does not boot, without the interfaces line it has no network.
+"""Paths on a machine's disk, and the two files that it needs: the kernel to boot, and the interfaces line to have a network.
 
 So root on a server can break it for good, as an upgrade can, and only a restore of the disk repairs it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
-
-from .disk_paths import resolve_on_host
 
 KERNEL = "/boot/vmlinuz"
 INTERFACES = "/etc/network/interfaces"
 DEVICE = "eth0"
 _MAX_BYTES = 64 * 1024
+_MAX_SYMLINKS = 40
+
+
+def resolve_on_host(root: bytes, path: bytes, *, follow_last: bool) -> bytes:
+    """Return the host's path of the machine's absolute `path`; only the last part may still be a symlink.
+
+    Missing parts are kept: the caller's system call then reports them. Raises OSError (ELOOP) for circular symlinks.
+    """
+    pending = [part for part in reversed(path.split(b"/")) if part not in (b"", b".")]
+    resolved: list[bytes] = []
+    followed = 0
+    while pending:
+        part = pending.pop()
+        if part == b"..":
+            del resolved[-1:]
+            continue
+        candidate = b"/".join((root, *resolved, part))
+        if pending or follow_last:
+            try:
+                is_link = stat.S_ISLNK(os.lstat(candidate).st_mode)
+            except OSError:
+                is_link = False
+            if is_link:
+                followed += 1
+                if followed > _MAX_SYMLINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                target = os.readlink(candidate)
+                if target.startswith(b"/"):
+                    resolved.clear()
+                pending.extend(part for part in reversed(target.split(b"/")) if part not in (b"", b"."))
+                continue
+        resolved.append(part)
+    return b"/".join((root, *resolved)) if resolved else root + b"/"
 
 
 def boot_problem(disk: Path) -> str | None:

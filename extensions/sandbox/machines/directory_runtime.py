@@ -12,20 +12,17 @@ import os
 from collections.abc import Callable, Mapping
 
 from . import process_reaper
-from .disk_tree import DiskTrees
-from .runtime import CRASH, SYSTEM_PATH, Command, MachineRuntimeError, RuntimeSpec
+from .runtime import CRASH, SYSTEM_PATH, Command, MachineRuntimeError, Runtime, RuntimeSpec
 
 # All processes on the machine inherit this variable; process_reaper.py finds them by it.
 DISK_VARIABLE = "REWIND_DISK"
 
 
-class DirectoryRuntime:
-    """See `runtime.Runtime`. It has no boot ID of its own, and `reboot` inside affects the host."""
+class DirectoryRuntime(Runtime):
+    """It has no boot ID of its own, and `reboot` inside affects the host."""
 
     def __init__(self, spec: RuntimeSpec) -> None:
-        self._spec = spec
-        self._trees = DiskTrees(user_namespace=False)
-        self.copy, self.digest, self.erase = self._trees.copy, self._trees.digest, self._trees.erase
+        super().__init__(spec, user_namespace=False)
         self._reaper: asyncio.subprocess.Process | None = None
         self._exit_watch: asyncio.Task[None] | None = None
         self.root_inside = str(spec.disk)
@@ -59,8 +56,7 @@ class DirectoryRuntime:
         argv = ["setsid", *(["--ctty"] if terminal else []), "/bin/sh", "-c", 'umask 022; exec "$@"', "sh", self._spec.shell]
         argv += ["-l"] if command is None else ["-c", command]
         variables = {"USER": "root", "LOGNAME": "root", "SHELL": self._spec.shell, "LANG": "C.UTF-8", "PATH": SYSTEM_PATH,
-                     **self._spec.extra_environment, **environment,
-                     "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", DISK_VARIABLE: self.root_inside}
+                     **environment, "HOME": self.home_inside, "TMPDIR": f"{self.root_inside}/tmp", DISK_VARIABLE: self.root_inside}
         return Command(argv, variables, self.root_inside)
 
     def open_terminal(self) -> tuple[int, int]:

@@ -28,7 +28,6 @@ _DIRECTORIES = {
 _SYMLINKS = {"etc/mtab": "../proc/self/mounts", "var/run": "/run", "var/lock": "/run/lock"}
 _PROFILE = "# ~/.profile: read by login shells.\nexport PS1='\\u@\\h:\\w\\$ '\n"
 
-
 _INTERFACES = f"""# The network of this server (see interfaces(5)). Without the line "auto {DEVICE}" it cannot be reached.
 auto lo
 iface lo inet loopback

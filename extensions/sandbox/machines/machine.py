@@ -95,15 +95,10 @@ class Machine:
         async with self._lock:
             await self._power_off()
 
-    async def cut_network(self) -> None:
-        """Close the port and drop connections; processes continue. It persists over a power cycle."""
+    async def set_network(self, up: bool) -> None:
+        """Down: close the port and drop connections; processes continue. It persists over a power cycle."""
         async with self._lock:
-            self.network_cut = True
-            await self._apply_network_state()
-
-    async def restore_network(self) -> None:
-        async with self._lock:
-            self.network_cut = False
+            self.network_cut = not up
             await self._apply_network_state()
 
     async def save_disk(self, image: str) -> str:

@@ -16,10 +16,9 @@ import struct
 import uuid
 from collections.abc import Callable, Mapping
 
-from . import namespace_init, power_tool
+from . import namespace_init
 from .disk_content import bound_from_host
-from .disk_tree import DiskTrees
-from .runtime import CRASH, POWER_OFF, REBOOT, SYSTEM_PATH, Command, MachineRuntimeError, RuntimeSpec
+from .runtime import CRASH, POWER_OFF, REBOOT, SYSTEM_PATH, Command, MachineRuntimeError, Runtime, RuntimeSpec
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 5.0
@@ -29,18 +28,47 @@ _DROPPED_CAPABILITIES = "-net_admin,-sys_module,-sys_rawio,-sys_time,-syslog,-ma
 _LOGIN = 'umask 022; cd "$HOME" 2>/dev/null || cd /; exec "$@"'
 _TIOCGPTPEER, _TIOCSPTLCK = 0x5441, 0x40045431
 
+# One script is `reboot`, `shutdown`, `poweroff` and `halt` inside a machine. It replaces the host's own, which need systemd.
+POWER_COMMANDS = ("reboot", "shutdown", "poweroff", "halt")
+_PROGRAM_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
+# The host's own programs are available here.
+HIDDEN_PROGRAMS = "/run/sandbox/hidden"
 
-class NamespaceRuntime:
-    """See `runtime.Runtime`. With `user_namespace` no root is needed: the user who runs the sandbox is root inside."""
+POWER_SCRIPT = f"""#!/bin/sh
+# The power switch of a sandbox machine. Times and messages are ignored; it acts at once.
+action=${{0##*/}}
+if [ "$action" = systemctl ]; then
+  for word; do
+    case $word in
+      -*) ;;
+      reboot|poweroff|halt) action=$word; break;;
+      *) break;;
+    esac
+  done
+  [ "$action" = systemctl ] && exec {HIDDEN_PROGRAMS}/systemctl "$@"
+fi
+if [ "$action" = shutdown ]; then
+  action=poweroff
+  for word; do
+    case $word in
+      -c|-k) exit 0;;
+      --reboot|-[!-]*r*|-r*) action=reboot; break;;
+    esac
+  done
+fi
+# PID 1 handles these signals as busybox's init does.
+if [ "$action" = reboot ]; then kill -TERM 1; else kill -USR2 1; fi
+"""
+
+
+class NamespaceRuntime(Runtime):
+    """With `user_namespace` no root is needed: the user who runs the sandbox is root inside."""
 
     root_inside = "/"
     home_inside = "/root"
 
     def __init__(self, spec: RuntimeSpec, *, user_namespace: bool) -> None:
-        self._spec = spec
-        self._user_namespace = user_namespace
-        self._trees = DiskTrees(user_namespace=user_namespace)
-        self.copy, self.digest, self.erase = self._trees.copy, self._trees.digest, self._trees.erase
+        super().__init__(spec, user_namespace=user_namespace)
         self._init_process: asyncio.subprocess.Process | None = None
         self._exit_watch: asyncio.Task[None] | None = None
         self._pid = 0
@@ -52,8 +80,7 @@ class NamespaceRuntime:
     async def start(self, on_exit: Callable[[str], None]) -> None:
         init_config = {"disk": str(self._spec.disk), "hostname": self._spec.hostname, "boot_id": str(uuid.uuid4()),
                        "bound": bound_from_host(self._spec.python_prefixes), "real_root": not self._user_namespace,
-                       "power_tool": {"names": power_tool.NAMES, "script": power_tool.SCRIPT, "hidden": power_tool.HIDDEN,
-                                      "replaced": power_tool.programs_to_replace()}}
+                       "power_tool": {"names": POWER_COMMANDS, "script": POWER_SCRIPT, "hidden": HIDDEN_PROGRAMS, "replaced": _programs_to_replace()}}
         user = ("--user", "--map-root-user") if self._user_namespace else ()
         init_process = await asyncio.create_subprocess_exec(
             "unshare", *user, "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--",
@@ -105,7 +132,7 @@ class NamespaceRuntime:
         argv += ["--target", str(self._pid), "--mount", "--uts", "--ipc", "--pid", "--", "setsid", *(["--ctty"] if terminal else [])]
         argv += ["/bin/sh", "-c", _LOGIN, "sh", shell, *(["-l"] if command is None else ["-c", command])]
         variables = {"HOME": self.home_inside, "USER": "root", "LOGNAME": "root", "SHELL": shell, "LANG": "C.UTF-8",
-                     **self._spec.extra_environment, **environment, "PATH": f"{namespace_init.TOOLS}:{SYSTEM_PATH}"}
+                     **environment, "PATH": f"{namespace_init.TOOLS}:{SYSTEM_PATH}"}
         return Command(argv, variables, wrapped=True)
 
     def open_terminal(self) -> tuple[int, int]:
@@ -113,6 +140,13 @@ class NamespaceRuntime:
         parent_fd = os.open(f"{self.root_outside}/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         fcntl.ioctl(parent_fd, _TIOCSPTLCK, struct.pack("i", 0))
         return parent_fd, fcntl.ioctl(parent_fd, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+
+
+def _programs_to_replace() -> list[str]:
+    """Return the host's programs (links resolved) that the script replaces."""
+    candidates = {os.path.realpath(f"{directory}/{name}") for directory in _PROGRAM_DIRECTORIES for name in (*POWER_COMMANDS, "systemctl")}
+    # busybox is not replaced: its `reboot` sends the right signal.
+    return sorted(path for path in candidates if os.path.basename(path) in (*POWER_COMMANDS, "systemctl") and os.path.isfile(path))
 
 
 async def _stop_init(init_process: asyncio.subprocess.Process) -> None:

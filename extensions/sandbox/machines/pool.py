@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +18,11 @@ from .runtime import Runtime, RuntimeSpec
 if TYPE_CHECKING:
     from .ssh_server import SshServer
 
-_MACHINE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _KEY_TYPE = "ssh-ed25519"
 
 
 class MachinePool:
-    """Creates machines; `close` removes everything again.
+    """Creates machines; `close` removes them again.
 
     `isolation` (root-namespace, user-namespace or directory) is how commands are confined, and `isolation_reason` why. Machines have the
     interpreter `python`. `client_key_path` is the only key that can log in; `known_hosts_path` has the machines' keys.
@@ -36,12 +34,9 @@ class MachinePool:
         Machines have ports from `first_port` on, or any free ones. Blocks for about 0.2 s to find an isolation that works. Raises
         IsolationUnavailable.
         """
-        self._created_state_dir = not state_dir.exists()
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Mount points are compared with the kernel's paths, which have no symlinks.
-        self._state_dir = state_dir.resolve()
-        self._directory = self._state_dir / "machines"
-        self._directory.mkdir(mode=0o700)
+        self._directory = state_dir.resolve() / "machines"
+        self._directory.mkdir(mode=0o700, parents=True)
         self._machines: dict[str, Machine] = {}
         self.python, self._python_prefixes = python_for_machines()
         self.client_key_path = self._directory / "client_key"
@@ -52,31 +47,18 @@ class MachinePool:
         try:
             self._isolation = (choose_isolation(isolation, self._directory) if ssh else
                                Isolation(DIRECTORY, "Machines without SSH run no commands."))
+            self.isolation, self.isolation_reason = self._isolation.kind, self._isolation.reason
             if ssh:
                 self._make_client_key()
         except BaseException:
-            self._remove_directories()
+            shutil.rmtree(self._directory, ignore_errors=True)
             raise
 
-    @property
-    def isolation(self) -> str:
-        return self._isolation.kind
-
-    @property
-    def isolation_reason(self) -> str:
-        return self._isolation.reason
-
-    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> Machine:
-        """Create a machine, powered off, with a new disk. `port` 0 means any free one.
-
-        Raises ValueError for a name that is taken or not a host name, OSError if the port is taken.
-        """
-        if not _MACHINE_NAME.fullmatch(name):
-            raise ValueError(f"a machine's name has letters, digits, dots and hyphens, not {name!r}")
-        if port == 0 and self._next_port:
-            port, self._next_port = self._next_port, self._next_port + 1
-        if name in self._machines:
-            raise ValueError(f"there is already a machine {name!r}")
+    async def add(self, name: str, *, hostname: str | None = None) -> Machine:
+        """Create a machine, powered off, with a new disk. `name` is a new file name. Raises OSError if the port is taken."""
+        port = self._next_port
+        if port:
+            self._next_port += 1
         directory = self._directory / name
         spec = RuntimeSpec(directory / "disk", hostname or name, self.python, self._python_prefixes, login_shell())
         runtime = self._isolation.create_runtime(spec)
@@ -87,10 +69,10 @@ class MachinePool:
         return machine
 
     async def close(self) -> None:
-        """Remove all machines and everything created in the state directory."""
+        """Remove all machines and their directory."""
         removals = (machine.remove() for machine in list(self._machines.values()))
         results = await asyncio.gather(*removals, return_exceptions=True)
-        await asyncio.to_thread(self._remove_directories)
+        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -126,14 +108,6 @@ class MachinePool:
         new = self.known_hosts_path.with_suffix(".new")
         _write_private(new, "".join(self._host_keys.values()).encode())
         os.replace(new, self.known_hosts_path)
-
-    def _remove_directories(self) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
-        if self._created_state_dir:
-            try:
-                self._state_dir.rmdir()
-            except OSError:
-                pass  # It has files of others.
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import asyncssh
 
-from .disk_paths import resolve_on_host
+from .boot_files import resolve_on_host
 from .runtime import Runtime
 
 

@@ -37,11 +37,8 @@ class StubMachine:
     async def power_off(self) -> None:
         self.powered_on = False
 
-    async def cut_network(self) -> None:
-        self.network_up = False
-
-    async def restore_network(self) -> None:
-        self.network_up = True
+    async def set_network(self, up: bool) -> None:
+        self.network_up = up
 
     async def save_disk(self, image: str) -> str:
         self._images[image] = self._content
@@ -78,8 +75,7 @@ class StubMachinePool:
         self.known_hosts_path = state_dir / "known_hosts"
         self._state_dir = state_dir
 
-    async def add(self, name: str, *, port: int = 0, hostname: str | None = None) -> StubMachine:
-        del port, hostname
+    async def add(self, name: str, *, hostname: str | None = None) -> StubMachine:
         return StubMachine(name, self._state_dir)
 
     async def close(self) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Match, Route
 
 from ..faults.lists import STALE
 from .cloud import POWER_ACTIONS, VpsOrg
-from .drf import ApiError, append_slash, check_fields, choice, integer, json_object, not_found_page, paginate, text
+from .drf import NOT_FOUND_PAGE, check_fields, choice, integer, json_object, paginate, text
 from .model import Rejected, VpsServer, VpsSnapshot, server_row, snapshot_row
 
 BASE = "/api/v1"
@@ -54,8 +54,7 @@ class VpsOrgApi:
         ]
         self.app = Starlette(
             routes=self.routes,
-            exception_handlers={404: self._not_found, 405: self._method_not_allowed, ApiError: _api_error,
-                                Rejected: _rejected},
+            exception_handlers={404: self._not_found, 405: self._method_not_allowed, Rejected: _rejected},
         )
         self.app.router.redirect_slashes = False  # Starlette's own redirect is a 307; Django's is not
 
@@ -75,7 +74,7 @@ class VpsOrgApi:
         async def authenticated(request: Request) -> Response:
             token = self._authenticate(request)
             if method != "GET" and "write" not in token.permissions:
-                raise ApiError(403, {"detail": "You do not have permission to perform this action."})
+                raise Rejected(403, {"detail": "You do not have permission to perform this action."})
             return await handler(request)
         return Route(BASE + path, authenticated, methods=[method], name=operation)
 
@@ -83,24 +82,26 @@ class VpsOrgApi:
         challenge = {"www-authenticate": "Bearer"}
         scheme, dummy, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not value:
-            raise ApiError(401, {"detail": "Authentication credentials were not provided."}, challenge)
+            raise Rejected(401, {"detail": "Authentication credentials were not provided."}, challenge)
         token = self._tokens.get(value.strip())
         if token is None:
-            raise ApiError(401, {"detail": "Invalid token."}, challenge)
+            raise Rejected(401, {"detail": "Invalid token."}, challenge)
         return token
 
     async def _not_found(self, request: Request, error: Exception) -> Response:
         if not request.url.path.endswith("/"):
             scope = {**request.scope, "path": request.url.path + "/"}
             if any(route.matches(scope)[0] is not Match.NONE for route in self.routes):
-                return append_slash(request)
-        return not_found_page()
+                # Django redirects every method: a client that follows turns POST into GET and loses the body. Nothing was executed.
+                location = request.url.path + "/" + (f"?{request.url.query}" if request.url.query else "")
+                return HTMLResponse("", 301, headers={"location": location})
+        return HTMLResponse(NOT_FOUND_PAGE, 404)
 
     async def _method_not_allowed(self, request: Request, error: Exception) -> Response:
         try:
             self._authenticate(request)
-        except ApiError as rejection:
-            return rejection.response()
+        except Rejected as rejection:
+            return await _rejected(request, rejection)
         matching = [route for route in self.routes if route.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for route in matching for method in route.methods or ()})
         return JSONResponse({"detail": f'Method "{request.method}" not allowed.'}, 405, headers={"allow": ", ".join(allowed)})
@@ -112,7 +113,7 @@ class VpsOrgApi:
         wanted_status, wanted_location = (request.query_params.get(key) for key in ("status", "location"))
         if wanted_status:
             if wanted_status not in ("active", "stopped", "suspended"):
-                raise ApiError(400, {"status": [f"Select a valid choice. {wanted_status} is not one of the available "
+                raise Rejected(400, {"status": [f"Select a valid choice. {wanted_status} is not one of the available "
                                                 "choices."]})
             rows = [row for row in rows if row["status"] == wanted_status]
         if wanted_location:
@@ -133,7 +134,7 @@ class VpsOrgApi:
         """Find a server by ID or UUID. A name is not accepted."""
         server = self._cloud.server(reference)
         if server is None or str(reference) not in (str(server.id), server.uuid):
-            raise ApiError(404, {"detail": "Server not found."})
+            raise Rejected(404, {"detail": "Server not found."})
         return server
 
     # Snapshots
@@ -143,7 +144,7 @@ class VpsOrgApi:
         wanted = request.query_params.get("server_id")
         if wanted:
             if not (wanted.isascii() and wanted.isdigit()):
-                raise ApiError(400, {"server_id": ["Enter a number."]})
+                raise Rejected(400, {"server_id": ["Enter a number."]})
             rows = [row for row in rows if row["server"]["id"] == int(wanted)]
         return paginate(request, rows, self._cloud.sandbox.settings.vpsorg_page_size)
 
@@ -175,7 +176,7 @@ class VpsOrgApi:
     def _snapshot(self, request: Request) -> VpsSnapshot:
         snapshot = self._cloud.snapshot(request.path_params["snapshot_id"])
         if snapshot is None:
-            raise ApiError(404, {"detail": "Snapshot not found."})
+            raise Rejected(404, {"detail": "Snapshot not found."})
         return snapshot
 
     async def _account(self, request: Request) -> Response:
@@ -186,11 +187,6 @@ class VpsOrgApi:
         })
 
 
-async def _api_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error.response()
-
-
 async def _rejected(request: Request, error: Exception) -> Response:
     assert isinstance(error, Rejected)
-    return JSONResponse(error.body, error.status)
+    return JSONResponse(error.body, error.status, headers=error.headers)

@@ -46,36 +46,19 @@ class VpsOrg(Cloud[VpsServer]):
         self.snapshots: list[VpsSnapshot] = []
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
-    async def make_server(self, name: str, hostname: str | None = None, state: str | None = None) -> VpsServer:
-        """The machine is on if the status implies it."""
-        machine = await self.sandbox.machine_pool.add(f"vpsorg-{self.next_server_id}", hostname=name)
+    def new_server(self, machine: Any, name: str, hostname: str | None, state: str | None) -> VpsServer:
         now = self.sandbox.clock.now()
-        server = VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now, status=state or "active", updated_at=now)
-        self.next_server_id += 1
-        await self.save_factory_disk(server)
-        self.servers.append(server)
-        self.watch_machine(server)
-        await self.set_machine_power(server)
-        return server
+        return VpsServer(self.next_server_id, name, hostname or f"{name}.example.com", machine, now, status=state or "active", updated_at=now)
 
     async def remove_server(self, server: VpsServer) -> None:
-        """Remove a server with its machine and snapshots."""
-        await self.stop_work(server)
-        self.servers.remove(server)
         self.snapshots = [snapshot for snapshot in self.snapshots if snapshot.server is not server]
-        await server.machine.remove()
-        self.record_listing()
+        await super().remove_server(server)
 
-    async def reset_server(self, server: VpsServer, name: str) -> None:
-        """Restore the initial state: disk, power, no snapshots."""
-        await self.stop_work(server)
-        await self.reset_machine(server)
+    async def clear_server(self, server: VpsServer) -> None:
         for snapshot in self.snapshots_of(server):
             await server.machine.drop_image(snapshot.image)
             self.snapshots.remove(snapshot)
-        server.name, server.hostname, server.status = name, f"{name}.example.com", "active"
-        server.created_at = server.updated_at = self.sandbox.clock.now()
-        await self.set_machine_power(server)
+        server.hostname, server.status, server.updated_at = f"{server.name}.example.com", "active", server.created_at
 
     async def reset_servers(self, prefix: str, number: int) -> None:
         await super().reset_servers(prefix, number)
@@ -89,20 +72,25 @@ class VpsOrg(Cloud[VpsServer]):
         """Return the snapshot with this ID, or None."""
         return next((snapshot for snapshot in self.snapshots if snapshot.id == snapshot_id), None)
 
+    def find_snapshot(self, server: VpsServer, reference: Any) -> VpsSnapshot | None:
+        """Return the `newest`, the `oldest`, the one with this ID, or the newest of this name."""
+        by_age = sorted(self.snapshots_of(server), key=lambda snapshot: (snapshot.created_at, snapshot.id))
+        matching = [snapshot for snapshot in by_age if reference in ("newest", "oldest") or str(reference) in (str(snapshot.id), snapshot.name)]
+        return matching[0 if reference == "oldest" else -1] if matching else None
+
     def set_status(self, server: VpsServer, status: str) -> None:
         """Change the status and `updated_at`."""
         server.status = status
         server.updated_at = self.sandbox.clock.now()
 
     async def set_machine_power(self, server: VpsServer) -> None:
-        """Set the machine's power according to the status; unknown statuses leave it unchanged."""
+        # An unknown status leaves it unchanged.
         if server.status in POWERED_ON:
             await server.machine.power_on()
         elif server.status in ("stopped", "suspended", "restoring"):
             await server.machine.power_off()
 
     def on_power_off(self, server: VpsServer) -> None:
-        """Change `active` to `stopped`. Work on the server continues."""
         if server.status == "active":
             self.set_status(server, "stopped")
             self.record_event("power_stopped", server)
@@ -127,7 +115,7 @@ class VpsOrg(Cloud[VpsServer]):
             ends_at = started_at + self.duration(f"servers.power.{action}")
             self.spawn(server, self._power(server, action, started_at, ends_at, final))
         elif fault.get("seconds") is not None:
-            self.spawn(server, self._unstick(server, started_at + float(fault["seconds"]), needed))
+            self.spawn(server, self._set_status_later(server, started_at + float(fault["seconds"]), needed))
 
     async def _power(self, server: VpsServer, action: str, started_at: float, ends_at: float, final: str) -> None:
         if action == "restart":
@@ -142,8 +130,8 @@ class VpsOrg(Cloud[VpsServer]):
         self.set_status(server, final)
         self.record_event("power_started" if final == "active" else "power_stopped", server)
 
-    async def _unstick(self, server: VpsServer, ends_at: float, status: str) -> None:
-        await self.sandbox.clock.sleep_until(ends_at)
+    async def _set_status_later(self, server: VpsServer, at: float, status: str) -> None:
+        await self.sandbox.clock.sleep_until(at)
         self.set_status(server, status)
 
     # Snapshots

@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from starlette.datastructures import URL
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse
 
 from ..faults.lists import get_paging
+from .model import Rejected
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -29,39 +29,26 @@ NOT_FOUND_PAGE = """<!doctype html>
 """
 
 
-class ApiError(Exception):
-    """A 4xx response: status, JSON body, optional headers."""
-
-    def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        super().__init__(f"{status}")
-        self.status = status
-        self.body = body
-        self.headers = headers
-
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body, self.status, headers=self.headers)
-
-
 async def json_object(request: Request) -> dict[str, Any]:
-    """Return the JSON object in the body; {} without a body. Raises ApiError: 400 for other data, 415 for another content type."""
+    """Return the JSON object in the body; {} without a body. Raises Rejected: 400 for other data, 415 for another content type."""
     body = await request.body()
     if not body:
         return {}
     content_type = request.headers.get("content-type", "")
     if content_type.split(";")[0].strip().lower() != "application/json":
-        raise ApiError(415, {"detail": f'Unsupported media type "{content_type}" in request.'})
+        raise Rejected(415, {"detail": f'Unsupported media type "{content_type}" in request.'})
     try:
         data = json.loads(body)
     except ValueError as error:
-        raise ApiError(400, {"detail": f"JSON parse error - {error}"}) from None
+        raise Rejected(400, {"detail": f"JSON parse error - {error}"}) from None
     if not isinstance(data, dict):
         kind = type(data).__name__
-        raise ApiError(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
+        raise Rejected(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
     return data
 
 
 def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, Any]:
-    """Check all fields. Raises ApiError 400 with all messages: `{"field": ["message"]}`."""
+    """Check all fields. Raises Rejected 400 with all messages: `{"field": ["message"]}`."""
     values: dict[str, Any] = {}
     messages: dict[str, list[str]] = {}
     for field, check in checks.items():
@@ -70,7 +57,7 @@ def check_fields(data: dict[str, Any], checks: dict[str, Check]) -> dict[str, An
         except ValueError as error:
             messages[field] = [str(error)]
     if messages:
-        raise ApiError(400, messages)
+        raise Rejected(400, messages)
     return values
 
 
@@ -121,7 +108,7 @@ def _required(data: dict[str, Any], field: str) -> Any:
 
 
 def paginate(request: Request, rows: list[dict[str, Any]], forced_size: int | None) -> JSONResponse:
-    """Return one page with absolute links to its neighbours. Raises ApiError 404 if the page does not exist.
+    """Return one page with absolute links to its neighbours. Raises Rejected 404 if the page does not exist.
 
     `forced_size` is default and maximum size; None means 20, or up to 100 on request.
     """
@@ -133,29 +120,11 @@ def paginate(request: Request, rows: list[dict[str, Any]], forced_size: int | No
     number_text = request.query_params.get("page") or "1"
     number = last if number_text == "last" else int(number_text) if re.fullmatch("[0-9]+", number_text) else 0
     if not 1 <= number <= last:
-        raise ApiError(404, {"detail": "Invalid page."})
+        raise Rejected(404, {"detail": "Invalid page."})
     url, paging = request.url, get_paging(request.scope)
     return JSONResponse({
         "count": len(rows),
         "next": str(url) if paging.repeats else str(url.include_query_params(page=number + 1)) if number < last else None,
-        "previous": _previous(url, number) if number > 1 else None,
+        "previous": None if number == 1 else str(url.remove_query_params("page") if number == 2 else url.include_query_params(page=number - 1)),
         "results": paging.select_rows(rows, number, size),
     })
-
-
-def _previous(url: URL, number: int) -> str:
-    return str(url.remove_query_params("page") if number == 2 else url.include_query_params(page=number - 1))
-
-
-def append_slash(request: Request) -> Response:
-    """Redirect to the path with its slash.
-
-    Django in production does this with 301 for every method: a client that follows turns POST into GET and loses the body. Nothing was executed.
-    """
-    location = request.url.path + "/" + (f"?{request.url.query}" if request.url.query else "")
-    return HTMLResponse("", 301, headers={"location": location})
-
-
-def not_found_page() -> Response:
-    """Return the page for an unknown URL."""
-    return HTMLResponse(NOT_FOUND_PAGE, 404)

@@ -12,12 +12,13 @@ from ..cloud import CachedRow, Server
 
 
 class Rejected(Exception):
-    """The provider rejects the request with an HTTP status and body."""
+    """The provider rejects the request with an HTTP status, a JSON body and optional headers."""
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
+    def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 @dataclass(eq=False)

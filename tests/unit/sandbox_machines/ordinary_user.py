@@ -41,7 +41,7 @@ async def main(state: Path) -> dict:
         inside = descendants() - before
     facts["left_processes"] = len(wait_until_gone(inside))
     facts["left_mounts"] = host_mounts() != mounts
-    facts["left_files"] = state.exists()
+    facts["left_files"] = list(state.iterdir()) != []
     return facts
 
 
