@@ -61,3 +61,11 @@ class IlkbyteCalls(Api):
 
     def status(self, server: str = "app1") -> str:
         return self.manage("/show", server)["data"]["status"]
+
+
+def soon(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+    """The condition's first true value, or its last when time is up."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return value

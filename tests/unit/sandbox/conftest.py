@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 # pytest reads this file before tests/conftest.py has made the sandbox importable, if this directory is its argument.
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[3] / "extensions")]
-from all_operations import Call, all_operations  # noqa: E402
 from api_calls import IlkbyteCalls, VpsOrgCalls  # noqa: E402
 
 from sandbox import SandboxHandle, launch  # noqa: E402
@@ -40,18 +39,3 @@ def vpsorg(sandbox: SandboxHandle) -> VpsOrgCalls:
 @pytest.fixture
 def ilkbyte(sandbox: SandboxHandle) -> IlkbyteCalls:
     return IlkbyteCalls(sandbox)
-
-
-@pytest.fixture(params=[
-    pytest.param(frozenset(("snapshots.list", "snapshots.create", "snapshots.restore")), id="some"),
-    pytest.param(None, id="every", marks=pytest.mark.slow),
-])
-def calls(request: pytest.FixtureRequest, sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
-    """Every operation of both clouds, one after the other; some of them in the quick tests."""
-    return lambda: all_operations(sandbox, vpsorg, ilkbyte, request.param)
-
-
-@pytest.fixture
-def all_calls(sandbox: SandboxHandle, vpsorg: VpsOrgCalls, ilkbyte: IlkbyteCalls) -> Callable[[], Iterator[Call]]:
-    """Every operation of both clouds, one after the other."""
-    return lambda: all_operations(sandbox, vpsorg, ilkbyte)

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
-
-from sandbox import AdminError
 
 OTHER_CLIENT = "other_client"
 
@@ -74,22 +71,16 @@ def test_each_snapshot_has_its_actor_at_ilkbyte(sandbox, ilkbyte):
         ("snapshot_started", "theirs", OTHER_CLIENT), ("snapshot_ready", "theirs", OTHER_CLIENT)]
 
 
-@pytest.mark.parametrize(("which", "left"), [("newest", ["b", "a"]), ("oldest", ["c", "b"]), ("b", ["c", "a"]), (802, ["c", "a"])])
-def test_which_snapshot_is_deleted_at_vpsorg(sandbox, vpsorg, which, left):
-    for number, name in enumerate("abc"):
-        sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    change_concurrently(sandbox, "delete_snapshot", snapshot=which, operation="snapshots.list", server="web1")
-    rows = vpsorg.call("GET", "/snapshots/?server_id=12345").json()["results"]
-    assert [row["name"] for row in rows] == left and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
-
-
-@pytest.mark.parametrize(("which", "left"), [("newest", {"a", "b"}), ("oldest", {"b", "c"}), ("b", {"a", "c"})])
-def test_which_snapshot_is_deleted_at_ilkbyte(sandbox, ilkbyte, which, left):
+@pytest.mark.parametrize(("which", "deleted"), [("newest", "c"), ("oldest", "a"), ("b", "b"), (802, "b")])
+@pytest.mark.parametrize("server", ["web1", "app1"])
+def test_which_snapshot_is_deleted(sandbox, vpsorg, ilkbyte, server, which, deleted):
+    cloud = {"web1": "vpsorg", "app1": "ilkbyte"}[server]
     sandbox.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
     for number, name in enumerate("abc"):
-        sandbox.admin.add_snapshot("ilkbyte", "app1", name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    change_concurrently(sandbox, "delete_snapshot", snapshot=which)
-    assert set(ilkbyte.snapshots()) == left and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
+        sandbox.admin.add_snapshot(cloud, server, name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
+    change_concurrently(sandbox, "delete_snapshot", snapshot="b" if cloud == "ilkbyte" and which == 802 else which, server=server)
+    rows = vpsorg.call("GET", "/snapshots/?server_id=12345").json()["results"] if cloud == "vpsorg" else ilkbyte.snapshots().values()
+    assert sorted(row["name"] for row in rows) == sorted(set("abc") - {deleted}) and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
 
 
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
@@ -112,13 +103,9 @@ def test_schedules_of_another_client(sandbox, ilkbyte):
     change_concurrently(sandbox, "remove_schedule", cloud="ilkbyte")
     assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is False
     assert actors(sandbox) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
-
-
-def test_a_run_of_a_schedule_belongs_to_no_request(sandbox, ilkbyte):
-    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
     ilkbyte.manage("/snapshot/cron/add", name="s1", day=1, hour=5, min=0)
     ilkbyte.until(lambda: sandbox.admin.events("snapshot_recreated"), step=3600)
-    assert actors(sandbox) == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
+    assert actors(sandbox)[2:] == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
 
 
 @pytest.mark.parametrize(("cloud", "action"), [
@@ -139,32 +126,3 @@ def test_a_request_without_a_server(sandbox, vpsorg):
     sandbox.admin.clear_faults()
     change_concurrently(sandbox, "delete_server", operation="servers.list", on="web2")
     assert [row["name"] for row in vpsorg.call("GET", "/servers/").json()["results"]] == ["web1"]
-
-
-def test_together_with_a_lost_response(sandbox, vpsorg):
-    change_concurrently(sandbox, "create_snapshot", name="s", when="after")
-    sandbox.admin.fault("drop_after")
-    with pytest.raises(requests.ConnectionError):
-        vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "s"})
-    assert actors(sandbox) == [("snapshot_started", "client", True), ("snapshot_started", OTHER_CLIENT, False)]
-    (entry,) = sandbox.admin.requests()
-    assert (entry["fault"], entry["concurrent_change"]) == ("drop_after", "create_snapshot")
-
-
-@pytest.mark.slow
-def test_every_call_can_have_a_concurrent_change(all_calls):
-    for call in all_calls():
-        call.sandbox.admin.fault("concurrent_change", action="create_snapshot", name="theirs", when="after", cloud=call.cloud,
-                                 operation=call.operation,
-                                 on={"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud])
-        assert call.send().ok and call.is_executed(), call
-        started = call.sandbox.admin.events("snapshot_started", actor=OTHER_CLIENT)
-        assert [row["server"] for row in started] == [{"vpsorg": "web2", "ilkbyte": "app2"}[call.cloud]], call
-
-
-@pytest.mark.parametrize("fault", [
-    {"action": "earthquake"}, {}, {"action": "restore", "when": "during"}, {"action": "add_schedule"}, {"action": "restore", "snapshots": "x"},
-])
-def test_a_concurrent_change_that_makes_no_sense_is_rejected(sandbox, fault):
-    with pytest.raises(AdminError):
-        sandbox.admin._call("POST", "faults", {"fault": {"kind": "concurrent_change", **fault}})

@@ -8,9 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
-
-from sandbox import AdminError
 
 ON = {"vpsorg": "active", "ilkbyte": "running"}
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
@@ -50,25 +47,6 @@ def restores(request, sandbox):
     return Restores(request.param, sandbox, request.getfixturevalue(request.param))
 
 
-@pytest.mark.parametrize(("kind", "started"), [("drop_before", 0), ("drop_after", 1)])
-def test_the_connection_is_dropped(restores, kind, started):
-    restores.fault(kind)
-    with pytest.raises(requests.ConnectionError):
-        restores.send()
-    assert restores.events("restore_started") == started
-
-
-@pytest.mark.parametrize("status", [429, 500])
-@pytest.mark.parametrize("apply", [False, True])
-def test_the_answer_is_an_error(restores, status, apply):
-    restores.fault("status", status=status, apply=apply)
-    assert restores.send().status_code == status
-    assert restores.events("restore_started") == apply
-    if apply:
-        restores.until(lambda: restores.events("restore_done"))
-        assert restores.status() == ON[restores.cloud]
-
-
 def test_it_fails_for_good(restores):
     restores.fault("restore_fails", times=None)
     marker = restores.disk() / "srv/marker"
@@ -84,17 +62,7 @@ def test_it_fails_for_good(restores):
     assert not marker.exists()
 
 
-def test_it_never_finishes(restores):
-    restores.fault("restore_stuck")
-    restores.send()
-    restores.sandbox.admin.advance(1_000_000)
-    time.sleep(0.05)
-    assert restores.status() == IN_PROGRESS[restores.cloud] and restores.events("restore_done") == 0
-    restores.sandbox.admin.reset()
-    assert restores.status() == ON[restores.cloud]
-
-
-def test_it_takes_very_long(restores):
+def test_it_takes_very_long_or_never_finishes(restores):
     restores.fault("restore_stuck", seconds=100_000)
     restores.send()
     restores.sandbox.admin.advance(90_000)
@@ -102,6 +70,14 @@ def test_it_takes_very_long(restores):
     assert restores.status() == IN_PROGRESS[restores.cloud]
     restores.until(lambda: restores.events("restore_done"), step=1000)
     assert restores.status() == ON[restores.cloud] and restores.is_on()
+    restores.sandbox.admin.clear_request_log()
+    restores.fault("restore_stuck")
+    restores.send()
+    restores.sandbox.admin.advance(1_000_000)
+    time.sleep(0.05)
+    assert restores.status() == IN_PROGRESS[restores.cloud] and restores.events("restore_done") == 0
+    restores.sandbox.admin.reset()
+    assert restores.status() == ON[restores.cloud]
 
 
 def test_the_disk_is_back_but_the_server_stays_off(restores):
@@ -119,15 +95,6 @@ def test_stuck_power_affects_restores_only_where_the_rule_names_them(restores):
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == ON[restores.cloud]
     assert [rule["operation"] for rule in restores.sandbox.admin.faults()] == ["servers.power"]
-
-
-@pytest.mark.parametrize(("kind", "operation"), [
-    ("restore_fails", "snapshots.create"), ("restore_stuck", "servers.power"), ("snapshot_fails", "snapshots.restore"),
-    ("power_stuck", "snapshots.create"),
-])
-def test_an_outcome_that_its_operation_cannot_have_is_refused(sandbox, kind, operation):
-    with pytest.raises(AdminError, match="does not apply"):
-        sandbox.admin.fault(kind, operation=operation)
 
 
 def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):

@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from sandbox import AdminError
 from sandbox.faults.values import replace_one_value
 
 CREATE = {"server_id": 12345, "name": "s"}
@@ -18,11 +17,6 @@ CREATE = {"server_id": 12345, "name": "s"}
 
 def date_of(response):
     return parsedate_to_datetime(response.headers["Date"])
-
-
-def now_of(sandbox):
-    """The clouds' own time."""
-    return parsedate_to_datetime(requests.get(f"{sandbox.ilkbyte_url}/account", timeout=10).headers["Date"])
 
 
 THROTTLED = [
@@ -52,22 +46,6 @@ def test_throttle_until_a_date_of_the_clouds_own_clock(sandbox, ilkbyte):
     assert sandbox.admin.events() == []
 
 
-@pytest.mark.slow
-def test_every_call_can_be_throttled(all_calls):
-    for call in all_calls():
-        call.fault("throttle")
-        response = call.send()
-        assert (response.status_code, response.headers["Retry-After"], call.caused()) == (429, "1", []), call
-
-
-@pytest.mark.slow
-def test_slow_body(all_calls):
-    for call in all_calls():
-        call.fault("slow_body", seconds=0.0005)
-        response = call.send()
-        assert response.ok and (response.status_code == 204 or isinstance(response.json(), dict)) and call.is_executed(), call
-
-
 def test_slow_body_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(sandbox, vpsorg):
     sandbox.admin.fault("slow_body", seconds=0.1)
     started_at = time.monotonic()
@@ -77,15 +55,6 @@ def test_slow_body_outlasts_a_timeout_for_each_byte_and_ends_with_its_client(san
         response.raw._fp.fp.raw._sock.settimeout(0.02)
         response.content  # noqa: B018
     assert vpsorg.call("GET", "/account/me/").ok
-
-
-def test_malformed_value(calls):
-    for call in calls():
-        call.fault("malformed_value", seed=4)
-        response = call.send()
-        assert response.ok and call.is_executed(), call
-        if response.content:
-            assert call.entry()["malformed"], call
 
 
 def test_malformed_value_by_its_seed(sandbox, vpsorg):
@@ -128,35 +97,21 @@ def test_unknown_status_for_servers_and_snapshots(sandbox, vpsorg, ilkbyte):
     assert len(sandbox.admin.events("restore_started")) == 1
 
 
-@pytest.mark.slow
-def test_unknown_status_with_a_given_value(all_calls):
-    for call in all_calls():
-        call.fault("unknown_status", value="???")
-        assert call.send().ok and call.is_executed(), call
+def test_wrong_dates(sandbox, vpsorg, ilkbyte):
+    def ahead():
+        """How many seconds the Date of VPS.org is ahead of Ilkbyte's, rounded to minutes."""
+        dates = date_of(vpsorg.call("GET", "/account/me/")), date_of(ilkbyte.call("/account"))
+        return round((dates[0] - dates[1]).total_seconds(), -2)
 
-
-@pytest.mark.parametrize("seconds", [7200, -7200])
-def test_wrong_date_once(sandbox, vpsorg, seconds):
-    sandbox.admin.fault("wrong_date", seconds=seconds, operation="snapshots.create")
-    response = vpsorg.call("POST", "/snapshots/", json=CREATE)
-    assert abs((date_of(response) - now_of(sandbox)).total_seconds() - seconds) < 60
-    assert response.status_code == 201 and len(sandbox.admin.events("snapshot_started")) == 1
-    assert abs((date_of(vpsorg.call("GET", "/snapshots/")) - now_of(sandbox)).total_seconds()) < 60
-
-
-def test_date_that_is_missing_or_garbage(sandbox, ilkbyte):
+    for seconds in (7200, -7200):
+        sandbox.admin.fault("wrong_date", seconds=seconds, cloud="vpsorg")
+        assert (ahead(), ahead()) == (seconds, 0)
     sandbox.admin.fault("wrong_date", date="missing")
     assert "Date" not in ilkbyte.call("/account").headers
     sandbox.admin.fault("wrong_date", date="garbage")
     with pytest.raises(ValueError):
         date_of(ilkbyte.call("/account"))
-
-
-def test_wrong_date_always(sandbox, vpsorg, ilkbyte):
     sandbox.admin.settings(date_offset_seconds={"vpsorg": 3600})
-    for _attempt in range(2):
-        assert 3540 < (date_of(vpsorg.call("GET", "/account/me/")) - date_of(ilkbyte.call("/account"))).total_seconds() < 3660
-    with pytest.raises(AdminError, match="date_offset_seconds"):
-        sandbox.admin.settings(date_offset_seconds={"azure": 1})
+    assert (ahead(), ahead()) == (3600, 3600)
     sandbox.admin.reset()
-    assert sandbox.admin.settings()["date_offset_seconds"] == {"vpsorg": 0, "ilkbyte": 0}
+    assert ahead() == 0

@@ -53,22 +53,27 @@ def unavailable(tmp_path_factory):
     return reasons
 
 
-@pytest.fixture(params=NAMESPACE_KINDS)
-def namespace_kind(request, unavailable):
-    if request.param in unavailable:
-        pytest.skip(unavailable[request.param])
-    return request.param
+# `any-namespace` is the first kind of namespace that this host allows. An ordinary user's machines have a quick test of their own.
+NAMESPACE_PARAMS = ("any-namespace", pytest.param("user-namespace", marks=pytest.mark.slow))
 
 
-@pytest.fixture(params=(*NAMESPACE_KINDS, "directory"))
-def kind(request, unavailable):
-    """A kind of isolation; `any-namespace` is the first kind of namespace that this host allows."""
-    wanted = request.param
+def _available(wanted, unavailable):
     if wanted == "any-namespace":
         wanted = next((kind for kind in NAMESPACE_KINDS if kind not in unavailable), NAMESPACE_KINDS[0])
     if wanted in unavailable:
         pytest.skip(unavailable[wanted])
     return wanted
+
+
+@pytest.fixture(params=(*NAMESPACE_PARAMS, "directory"))
+def kind(request, unavailable):
+    """A kind of isolation."""
+    return _available(request.param, unavailable)
+
+
+@pytest.fixture(params=NAMESPACE_PARAMS)
+def namespace_kind(request, unavailable):
+    return _available(request.param, unavailable)
 
 
 def pytest_configure(config):

@@ -9,7 +9,6 @@ import time
 import pytest
 from machine_helpers import logged_in, processes_of, run, running_machine
 
-from sandbox.machines import MachinePool
 from sandbox.machines.boot_files import INTERFACES, KERNEL, NetworkFile, boot_problem
 
 NOTICE_TIMEOUT = 4  # about half a second on a machine that isn't busy
@@ -55,15 +54,6 @@ def test_the_network_file_is_followed_through_changes_and_links(disk):
     path.unlink()
     path.mkdir()
     assert not network.is_enabled()
-
-
-def test_the_network_file_is_read_only_when_it_changes(disk, monkeypatch):
-    path, network, read = disk / INTERFACES[1:], NetworkFile(disk), []
-    path.write_text("auto eth0\n")
-    monkeypatch.setattr(network, "_read", lambda path: read.append(path) or True)
-    assert [network.is_enabled() for _attempt in range(5)] == [True] * 5 and len(read) == 1
-    path.write_text("auto eth0 eth1\n")
-    assert network.is_enabled() and len(read) == 2
 
 
 def test_what_boots(disk):
@@ -116,18 +106,18 @@ async def test_connections_of_a_lost_network_end_with_an_error_not_a_goodbye(tmp
 async def test_a_cut_from_outside_and_the_servers_own_are_two_things(tmp_path):
     async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
         text = (machine.disk_path / INTERFACES[1:]).read_text()
-        await machine.cut_network()
+        await machine.set_network(False)
         (machine.disk_path / INTERFACES[1:]).unlink()
-        await machine.restore_network()
+        await machine.set_network(True)
         assert not is_reachable(machine)
         await machine.power_off()
         await machine.power_on()
         assert machine.powered_on and not is_reachable(machine)
-        await machine.cut_network()
+        await machine.set_network(False)
         (machine.disk_path / INTERFACES[1:]).write_text(text)
         await asyncio.sleep(0.7)
         assert not is_reachable(machine)
-        await machine.restore_network()
+        await machine.set_network(True)
         assert is_reachable(machine)
 
 
@@ -167,16 +157,6 @@ async def test_a_server_without_a_kernel_stays_dark_until_its_disk_is_put_back(t
         assert await run(machine_pool, machine, f"test -s {KERNEL}; echo up") == "up"
 
 
-async def test_a_directory_machine_without_a_kernel_stays_dark_too(tmp_path):
-    async with running_machine(tmp_path / "s", "directory") as (machine_pool, machine):
-        (machine.disk_path / KERNEL[1:]).unlink()
-        assert await run(machine_pool, machine, "echo still up") == "still up"
-        await machine.power_off()
-        await machine.power_on()
-        assert machine.powered_on and machine.boot_problem and not is_reachable(machine)
-        assert processes_of(tmp_path) == set()
-
-
 async def test_a_disk_for_which_no_runtime_starts_is_no_exception(tmp_path, namespace_kind, capfd):
     async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
         await machine.power_off()
@@ -189,38 +169,3 @@ async def test_a_disk_for_which_no_runtime_starts_is_no_exception(tmp_path, name
         (machine.disk_path / "proc").unlink()
         await machine.power_on()
         assert await run(machine_pool, machine, "echo up") == "up"
-
-
-async def test_only_an_end_from_inside_is_reported(tmp_path, namespace_kind):
-    async with running_machine(tmp_path / "s", namespace_kind) as (machine_pool, machine):
-        reports = []
-        machine.on_self_power_off = lambda: reports.append(machine.powered_on)
-        await machine.power_off()
-        await machine.power_on()
-        await run(machine_pool, machine, "reboot")
-        await until(lambda: machine.boots == 3)
-        assert reports == []
-        await run(machine_pool, machine, "poweroff")
-        await until(lambda: reports)
-        assert reports == [False]
-
-
-async def test_two_fresh_disks_of_a_name_differ_as_they_did(tmp_path):
-    contents = []
-    for directory in ("one", "two"):
-        machine_pool = MachinePool(tmp_path / directory, ssh=False)
-        disk = (await machine_pool.add("web1")).disk_path
-        contents.append({str(path.relative_to(disk)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else None)
-                         for path in sorted(disk.rglob("*"))})
-        await machine_pool.close()
-    assert {name for name in contents[0] | contents[1] if contents[0].get(name) != contents[1].get(name)} == {"etc/machine-id"}
-    assert {"boot/vmlinuz", "etc/network/interfaces"} <= set(contents[0])
-
-
-async def test_disks_without_ssh_are_not_watched(tmp_path):
-    machine_pool = MachinePool(tmp_path / "s", ssh=False)
-    machine = await machine_pool.add("web1")
-    before = asyncio.all_tasks()
-    await machine.power_on()
-    assert asyncio.all_tasks() == before
-    await machine_pool.close()

@@ -49,15 +49,16 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-async def test_the_digest_sees_every_kind_of_change(tmp_path, name):
-    if name == "owner" and os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+async def test_the_digest_sees_every_kind_of_change(tmp_path):
     async with a_disk(tmp_path) as machine:
-        before = await machine.digest()
-        assert await machine.digest() == before
-        CHANGES[name](machine.disk_path)
-        assert await machine.digest() != before
+        await machine.save_disk("first")
+        for name, change in CHANGES.items():
+            if name == "owner" and os.geteuid() != 0:
+                continue  # only root can give a file away
+            before = await machine.load_disk("first")
+            assert await machine.digest() == before
+            change(machine.disk_path)
+            assert await machine.digest() != before, name
 
 
 def test_the_digest_distinguishes_names_from_contents(tmp_path):
@@ -80,6 +81,8 @@ async def test_an_image_restores_the_disk_byte_for_byte(tmp_path):
         (disk / "srv" / os.fsdecode(b"not-utf8-\xff")).write_text("x")
         os.utime(disk / "srv", ns=(10**18, 10**18 + 123456789))
         (disk / "srv/www").chmod(0o2755)
+        if os.geteuid() == 0:
+            os.chown(disk / "srv/www/index.html", 33, 33)
         saved = await machine.save_disk("first")
         assert saved == await machine.digest()
         for change in ("content-only", "mode", "added", "removed", "symlink"):
@@ -92,22 +95,6 @@ async def test_an_image_restores_the_disk_byte_for_byte(tmp_path):
         # The image itself is still good for another time.
         _append(disk / "etc/hosts")
         assert await machine.load_disk("first") == saved
-
-
-async def test_owners_and_attributes_are_restored(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
-    async with a_disk(tmp_path) as machine:
-        path = machine.disk_path / "srv/www/index.html"
-        os.chown(path, 33, 33)
-        try:
-            os.setxattr(path, "user.note", b"kept")
-        except OSError as problem:
-            pytest.skip(f"no extended attributes on this file system: {problem}")
-        await machine.save_disk("first")
-        path.unlink()
-        await machine.load_disk("first")
-        assert (path.stat().st_uid, path.stat().st_gid, os.getxattr(path, "user.note")) == (33, 33, b"kept")
 
 
 async def test_images_have_any_name_and_are_replaced_and_dropped(tmp_path):
@@ -125,21 +112,15 @@ async def test_images_have_any_name_and_are_replaced_and_dropped(tmp_path):
         assert await machine.save_disk("..") != digests[".."]
         await machine.load_disk("..")
         assert (machine.disk_path / "srv/which").read_text() == "newer"
+        await machine.power_on()
+        with pytest.raises(MachineError, match="must be off"):
+            await machine.load_disk("..")
+        await machine.power_off()
         await machine.drop_image("..")
         await machine.drop_image("..")
         with pytest.raises(MachineError, match="no image"):
             await machine.load_disk("..")
         assert await machine.load_disk(".") == digests["."]
-
-
-async def test_a_disk_is_loaded_only_while_off(tmp_path):
-    async with a_disk(tmp_path) as machine:
-        await machine.save_disk("first")
-        await machine.power_on()
-        with pytest.raises(MachineError, match="must be off"):
-            await machine.load_disk("first")
-        await machine.power_off()
-        await machine.load_disk("first")
 
 
 async def test_a_failed_save_leaves_the_old_image(tmp_path, monkeypatch):
@@ -157,15 +138,3 @@ async def test_a_failed_save_leaves_the_old_image(tmp_path, monkeypatch):
                 await machine.save_disk("first")
         assert await machine.load_disk("first") == saved
         assert sorted(path.name for path in (tmp_path / "s/machines/web1/images").iterdir()) == ["image-first"]
-
-
-async def test_names_are_checked_and_unique(tmp_path):
-    machine_pool = MachinePool(tmp_path / "s", ssh=False)
-    await machine_pool.add("web1")
-    for name in ("web1", "", "..", "a/b", "-a", "a" * 64):
-        with pytest.raises(ValueError):
-            await machine_pool.add(name)
-    await machine_pool.close()
-    with pytest.raises(ValueError, match="isolation"):
-        MachinePool(tmp_path / "t", isolation="jail")
-    assert not (tmp_path / "t").exists()
