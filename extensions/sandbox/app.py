@@ -72,7 +72,11 @@ class Sandbox:
         self._options = options
         self._extra_clouds = extra_clouds
         self._created_state_dir = options.state_dir is None or not options.state_dir.exists()
-        self._state_dir = self._make_state_dir()
+        if options.state_dir is None:
+            self._state_dir = Path(tempfile.mkdtemp(prefix="rewind-sandbox-"))
+        else:
+            options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._state_dir = options.state_dir.resolve()
         self._inventory_path = self._state_dir / "inventory.yml"
         self._environment_path = self._state_dir / "environment"
         self._listeners: dict[str, Listener] = {}  # by cloud, and "admin"
@@ -142,12 +146,6 @@ class Sandbox:
         else:
             self._inventory_path.unlink(missing_ok=True)
             self._environment_path.unlink(missing_ok=True)
-
-    def _make_state_dir(self) -> Path:
-        if self._options.state_dir is None:
-            return Path(tempfile.mkdtemp(prefix="rewind-sandbox-"))
-        self._options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._options.state_dir.resolve()
 
     def _write_inventory(self) -> None:
         assert self._state is not None

@@ -57,8 +57,7 @@ class MachinePool:
     async def add(self, name: str, *, hostname: str | None = None) -> Machine:
         """Create a machine, powered off, with a new disk. `name` is a new file name. Raises OSError if the port is taken."""
         port = self._next_port
-        if port:
-            self._next_port += 1
+        self._next_port += port > 0  # 0 stays 0: any free port
         directory = self._directory / name
         spec = RuntimeSpec(directory / "disk", hostname or name, self.python, self._python_prefixes, login_shell())
         runtime = self._isolation.create_runtime(spec)

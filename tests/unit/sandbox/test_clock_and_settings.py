@@ -3,34 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
 import pytest
 
-from sandbox.clock import SandboxClock, parse_time
+from sandbox.clock import parse_time
 from sandbox.ilkbyte.model import Schedule
 from sandbox.settings import DEFAULT_DURATIONS, Settings
-
-
-def test_sleepers_wake_when_the_clock_is_advanced():
-    async def run() -> list[str]:
-        clock, woken = SandboxClock(speed=1), []
-
-        async def sleeper(name: str, until: float) -> None:
-            await clock.sleep_until(until)
-            woken.append(name)
-
-        tasks = [asyncio.create_task(sleeper(name, until)) for name, until in (("late", 5000), ("soon", 500))]
-        await asyncio.sleep(0)
-        clock.advance(600)
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=2)
-        assert woken == ["soon"]
-        clock.advance(5000)
-        await asyncio.wait_for(asyncio.gather(*tasks), 2)
-        return woken
-
-    assert asyncio.run(run()) == ["soon", "late"]
 
 
 @pytest.mark.parametrize(("now", "first"), [

@@ -57,20 +57,6 @@ def test_restore_closes_ssh_and_undoes_what_was_written(ssh_box: SandboxHandle) 
     assert ready["digest"] == done["digest"]
 
 
-def test_power_at_both_clouds_opens_and_closes_ssh(ssh_box: SandboxHandle) -> None:
-    vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
-    vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
-    ilkbyte.manage("/power", set="destroy")
-    vpsorg.until(lambda: vpsorg.status() == "stopped")
-    ilkbyte.until(lambda: ilkbyte.status() == "shut off")
-    assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [255, 255]
-    vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"})
-    ilkbyte.manage("/power", set="start")
-    vpsorg.until(lambda: vpsorg.status() == "active")
-    ilkbyte.until(lambda: ilkbyte.status() == "running")
-    assert [run(ssh_box, host, "true").returncode for host in ("web1", "app1")] == [0, 0]
-
-
 def test_cut_network_leaves_the_server_on(ssh_box: SandboxHandle) -> None:
     ssh_box.admin.update_server("ilkbyte", "app1", network="down")
     assert run(ssh_box, "app1", "true").returncode == 255

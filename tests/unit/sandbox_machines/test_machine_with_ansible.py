@@ -54,10 +54,8 @@ REBOOT = r"""
 """
 
 
-# Ansible sees no difference between the kinds of namespace, so one of them will do where both can be had.
+@pytest.mark.slow  # the quick tests of the role run Ansible on machines too
 @pytest.mark.duration(15)
-@pytest.mark.parametrize("kind", [
-    "any-namespace", "directory", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("root-namespace", "user-namespace"))], indirect=True)
 async def test_the_common_modules_work(tmp_path, kind):
     controls = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # A control socket's path must be short.
     try:
