@@ -31,7 +31,7 @@ from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_RESUMES
 from .._errors import RewindError, invalid_argument
 from .._provider.base import PENDING, READY, Server, Snapshot, unsupported
-from .._state import pending_changes
+from .._state import local_state
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import wait_server_idle, wait_snapshot_listed, wait_snapshot_ready
@@ -150,16 +150,16 @@ def _inspect_and_request(ctx: OperationContext, server: Server) -> PendingSnapsh
     plan = _plan(ctx, server, snapshots)
     if plan.action == KEEP:
         if not ctx.check_mode:
-            pending_changes.clear_requested(ctx, plan.snapshot.name)
-        plan = replace(plan, replaces=pending_changes.pending_replacement(ctx, snapshots, plan.snapshot))
+            local_state.clear_requested(ctx, plan.snapshot.name)
+        plan = replace(plan, replaces=local_state.pending_replacement(ctx, snapshots, plan.snapshot))
     if plan.action == ADOPT and plan.replaces is not None and ctx.options["wait"] and not ctx.check_mode:
-        pending_changes.record_replacement(ctx, plan.replaces, plan.snapshot)
+        local_state.record_replacement(ctx, plan.replaces, plan.snapshot)
     if plan.action not in (CREATE, RECREATE):
         return PendingSnapshot(plan.snapshot.server, snapshots, plan)
     server = server if server.power_state else ctx.provider.get_server(server.id)
     if server.task_state and (not ctx.check_mode or not ctx.options["wait"]):
         return PendingSnapshot(server, snapshots, plan, is_blocked=True)
-    if pending_changes.is_creation_pending(ctx, server):
+    if local_state.is_creation_pending(ctx, server):
         return _adopt_earlier_request(ctx, server, snapshots, plan)
     evictions = _select_evictions(ctx, server, snapshots, plan)
     request = None if ctx.check_mode else _request(ctx, server, snapshots, plan, evictions)
@@ -291,7 +291,7 @@ def _finish(ctx: OperationContext, pending: PendingSnapshot, snapshot: Snapshot,
                 for item in _expired(ctx, listed, plan, snapshot):
                     _prune(ctx, item)
                 if _replaces_old(ctx, plan):
-                    pending_changes.clear_replacement(ctx, snapshot)
+                    local_state.clear_replacement(ctx, snapshot)
         elif expired:
             for item in expired:
                 _prune(ctx, item)
@@ -345,7 +345,7 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
         with lock_server(ctx) as server:
             server, snapshots = ctx.get_server_and_snapshots(server)
             snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], options["id"])
-            if snapshot is None and options["name"] and pending_changes.is_creation_pending(ctx, server):
+            if snapshot is None and options["name"] and local_state.is_creation_pending(ctx, server):
                 snapshot = Snapshot(id=None, name=options["name"], server=server, status=PENDING)
                 if not options["wait"]:
                     raise _not_listed_error(server, snapshot)

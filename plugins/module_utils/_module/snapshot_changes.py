@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Server, Snapshot
-from .._state import pending_changes
+from .._state import local_state
 from .._wait.polling import Deadline
 from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
 from .context import OperationContext
@@ -55,9 +55,9 @@ def request_create(ctx: OperationContext, server: Server, known_ids: set[str], r
             raise
         snapshot = _reconcile_create(ctx, server, known_ids, error)
     if snapshot is None:
-        pending_changes.record_requested(ctx, name)
+        local_state.record_requested(ctx, name)
     elif replaces is not None and ctx.options["wait"]:
-        pending_changes.record_replacement(ctx, replaces, snapshot)
+        local_state.record_replacement(ctx, replaces, snapshot)
     if ctx.options["wait"]:
         ctx.report_progress(server, f"snapshot {name} requested")
     return RequestedSnapshot(server, known_ids, snapshot)
@@ -69,7 +69,7 @@ def request_recreate(ctx: OperationContext, snapshot: Snapshot) -> RequestedSnap
     try:
         ctx.send_change(lambda: ctx.provider.recreate_snapshot(snapshot))
         ctx.changes.changed = True
-        pending_changes.record_requested(ctx, snapshot.name)
+        local_state.record_requested(ctx, snapshot.name)
     except RewindError as error:
         error.add_context(server.label, snapshot.name)
         if error.outcome != errors.UNKNOWN:
@@ -156,7 +156,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         deleted = ctx.send_change(lambda: ctx.provider.delete_snapshot(snapshot))
         ctx.changes.changed = ctx.changes.changed or deleted
         if deleted and ctx.provider.capabilities.synchronous_delete:
-            pending_changes.clear_requested(ctx, snapshot.name)
+            local_state.clear_requested(ctx, snapshot.name)
             return True
     except RewindError as error:
         unknown_error = error.add_context(snapshot.server.label, snapshot.label)
@@ -170,7 +170,7 @@ def delete(ctx: OperationContext, snapshot: Snapshot) -> bool:
         error.hint = "check the server's snapshots (rewind.vps.snapshot_info), then run again; a rerun is safe"
         raise error from None
     ctx.changes.changed = ctx.changes.changed or deleted
-    pending_changes.clear_requested(ctx, snapshot.name)
+    local_state.clear_requested(ctx, snapshot.name)
     return deleted
 
 

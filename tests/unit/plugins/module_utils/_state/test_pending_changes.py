@@ -12,7 +12,7 @@ from fakes.provider import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils._state import pending_changes
+from ansible_collections.rewind.vps.plugins.module_utils._state import local_state as state_module
 from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import lock_server
 
 OLD = "2025-01-01T00:00:00Z"
@@ -41,7 +41,7 @@ def both_runs(local_state: LocalStateFixture, provider: SlowProvider, **options:
 def replaced(local_state: LocalStateFixture, *listed: Snapshot, **note: Any) -> SlowProvider:
     """A task has replaced 1 with 2, and was killed before 2 was ready."""
     provider = SlowProvider("vpsorg", *(listed or (snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW))))
-    local_state.write(provider, f"{pending_changes.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
+    local_state.write(provider, f"{state_module.REPLACED} by {note.pop('by', '2')}", 86400.0, **{"id": "1", "created_at": OLD, **note})
     return provider
 
 
@@ -53,7 +53,7 @@ def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalSta
     result = both_runs(local_state, provider, max_age=FOR_EVER)
     assert provider.requests == ["delete 1"]
     assert result["changed"] is True and [item["id"] for item in result["pruned"]] == ["1"]
-    assert not [key for key in local_state.notes(provider) if key.startswith(pending_changes.REPLACED)]
+    assert not [key for key in local_state.notes(provider) if key.startswith(state_module.REPLACED)]
     assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
 
 
@@ -160,10 +160,10 @@ def test_requested_snapshots_are_recorded_by_name(local_state: LocalStateFixture
     one, two = make_context(provider, name="one"), make_context(provider, name="two")
     for each in (one, two):
         with lock_server(each):
-            pending_changes.record_requested(each, each.options["name"])
+            state_module.record_requested(each, each.options["name"])
     with lock_server(one) as server:
-        assert pending_changes.is_creation_pending(one, server)
-        pending_changes.clear_requested(one, "one")
-        assert not pending_changes.is_creation_pending(one, server)
+        assert state_module.is_creation_pending(one, server)
+        state_module.clear_requested(one, "one")
+        assert not state_module.is_creation_pending(one, server)
     with lock_server(two) as server:
-        assert pending_changes.is_creation_pending(two, server)
+        assert state_module.is_creation_pending(two, server)

@@ -17,7 +17,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import power, s
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._state import local_state
 from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import LocalState
-from ansible_collections.rewind.vps.plugins.module_utils._state.pending_changes import record_replacement
+from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import record_replacement
 from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import ServerLock, lock_server
 from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
