@@ -42,56 +42,65 @@ def validate(options: dict[str, Any]) -> None:
 
 
 def run(ctx: OperationContext) -> dict[str, Any]:
-    provider = ctx.provider
+    options, provider = ctx.options, ctx.provider
     if not provider.capabilities.schedule:
         raise unsupported(
             provider, "snapshot schedules",
             "use the role rewind.vps.snapshot_schedule, which uses a systemd timer or cron and supports retention",
         )
+    desired = Schedule(options["day"], options["hour"], options["minute"]) if options["state"] == "present" else None
     with lock_server(ctx) as server:
-        return _run(ctx, server)
+        server, snapshots = ctx.get_server_and_snapshots(server)
+        snapshot = select_snapshot(provider, server, snapshots, options["name"], None)
+        if desired is not None and snapshot is None:
+            raise RewindError(
+                f"Server {server.label} has no snapshot {options['name']} to attach a schedule to",
+                kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
+                hint=f"create it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
+            )
+        return _ensure(ctx, server, snapshot, desired)
 
 
-def _run(ctx: OperationContext, server: Server) -> dict[str, Any]:
-    options = ctx.options
-    server, snapshots = ctx.get_server_and_snapshots(server)
-    snapshot = select_snapshot(ctx.provider, server, snapshots, options["name"], None)
-    if options["state"] == "absent":
-        if snapshot is None or snapshot.schedule is None:
-            return _result(ctx, server, snapshot, None, None, f"{options['name']} of server {server.label} has no schedule")
-        return _remove(ctx, snapshot)
-    if snapshot is None:
-        raise RewindError(
-            f"Server {server.label} has no snapshot {options['name']} to attach a schedule to",
-            kind=errors.NOT_FOUND, server=server.label, snapshot=options["name"],
-            hint=f"create it first with rewind.vps.snapshot, or {candidates_hint(snapshots)}",
-        )
-    return _set(ctx, snapshot, Schedule(options["day"], options["hour"], options["minute"]))
-
-
-def _set(ctx: OperationContext, snapshot: Snapshot, desired: Schedule) -> dict[str, Any]:
-    old = snapshot.schedule
-    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
-    if old is not None and _same(ctx, old, desired, label):
-        return _result(ctx, snapshot.server, snapshot, old, old, f"The schedule of {label} is unchanged")
+def _ensure(ctx: OperationContext, server: Server, snapshot: Snapshot | None, desired: Schedule | None) -> dict[str, Any]:
+    """Set the desired schedule, or remove the existing one."""
+    name = ctx.options["name"]
+    label = f"snapshot {name} of server {server.label}"
+    old = snapshot.schedule if snapshot else None
+    if desired is None and old is None:
+        return _result(ctx, server, snapshot, None, None, f"{name} of server {server.label} has no schedule")
+    if desired is not None and old is not None and _same(ctx, old, desired, label):
+        return _result(ctx, server, snapshot, old, old, f"The schedule of {label} is unchanged")
     if ctx.check_mode:
         ctx.changes.changed = True
-        return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} would be set")
-    if old is None:
+    elif desired is None or old is None:
         _change(ctx, snapshot, desired)
     else:
         # Between the two requests there is no schedule, so the task must not be interrupted there.
         with signal_guard.defer_signals(ctx.redeliver_signal):
             _replace(ctx, snapshot, old, desired)
-    return _result(ctx, snapshot.server, snapshot, old, desired, f"The schedule of {label} is set")
+    summary = f"{'would be' if ctx.check_mode else 'is'} {'set' if desired else 'removed'}"
+    return _result(ctx, server, snapshot, old, desired, f"The schedule of {label} {summary}")
 
 
 def _replace(ctx: OperationContext, snapshot: Snapshot, old: Schedule, desired: Schedule) -> None:
+    """Remove the old schedule and add the new one. If that fails, add the old one again, and state in the error what is set now."""
     _change(ctx, snapshot, None)
     try:
         _change(ctx, snapshot, desired)
     except RewindError as error:
-        raise _restore_previous(ctx, snapshot, old, error) from None
+        when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which cannot be parsed"
+        if error.outcome == errors.UNKNOWN:
+            problem = "and it is unknown whether the new one was set"
+        elif _restore(ctx, snapshot, old):
+            ctx.changes.changed = False
+            error.message = f"The new schedule of snapshot {snapshot.name} was rejected, and the old one ({when}) was restored: {error.message}"
+            raise
+        else:
+            error.outcome = errors.FAILED
+            problem = "the new one was rejected, and the old one could not be restored"
+        error.message = f"The old schedule of snapshot {snapshot.name} ({when}) was deleted, {problem}: {error.message}"
+        error.hint = "check it with rewind.vps.snapshot_info, and run again to set the schedule"
+        raise
 
 
 def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -> bool:
@@ -105,16 +114,6 @@ def _same(ctx: OperationContext, old: Schedule, desired: Schedule, label: str) -
         )
         return True
     return old.day == desired.day
-
-
-def _remove(ctx: OperationContext, snapshot: Snapshot) -> dict[str, Any]:
-    label = f"snapshot {snapshot.name} of server {snapshot.server.label}"
-    if ctx.check_mode:
-        ctx.changes.changed = True
-    else:
-        _change(ctx, snapshot, None)
-    summary = "would be removed" if ctx.check_mode else "is removed"
-    return _result(ctx, snapshot.server, snapshot, snapshot.schedule, None, f"The schedule of {label} {summary}")
 
 
 def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> None:
@@ -148,26 +147,6 @@ def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | No
         )
     except RewindError:
         return False
-
-
-def _restore_previous(ctx: OperationContext, snapshot: Snapshot, old: Schedule, error: RewindError) -> RewindError:
-    """Add the old schedule again after the new one failed, and return the error with the result of that."""
-    when = f"every {old.day} day(s) at {old.hour:02d}:{old.minute:02d}" if old.is_complete else "which cannot be parsed"
-    label = f"of snapshot {snapshot.name}"
-    if error.outcome == errors.UNKNOWN:
-        error.message = f"The old schedule {label} ({when}) was deleted, and it is unknown whether the new one was set: {error.message}"
-    elif _restore(ctx, snapshot, old):
-        ctx.changes.changed = False
-        error.message = f"The new schedule {label} was rejected, and the old one ({when}) was restored: {error.message}"
-        return error
-    else:
-        error.outcome = errors.FAILED
-        error.message = (
-            f"The old schedule {label} ({when}) was deleted, the new one was rejected, and the old one could not be restored: "
-            f"{error.message}"
-        )
-    error.hint = "check it with rewind.vps.snapshot_info, and run again to set the schedule"
-    return error
 
 
 def _restore(ctx: OperationContext, snapshot: Snapshot, old: Schedule) -> bool:
