@@ -129,8 +129,10 @@ def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> 
     except RewindError as error:
         error.add_context(server.label)
         if error.outcome != errors.UNKNOWN:
-            if error.kind == errors.PROVIDER_REJECTED and _is_off(ctx, server):
-                return deadline  # a stop of an interrupted task was in progress
+            if error.kind == errors.PROVIDER_REJECTED:
+                with contextlib.suppress(RewindError):
+                    if ctx.provider.get_server(server.id).power_state == STOPPED:
+                        return deadline  # a stop of an interrupted task was in progress
             raise
         # It may have arrived: wait as long as a stop may take.
         return Deadline(min(deadline.remaining, UNKNOWN_STOP_TIMEOUT), deadline.clock)
@@ -138,18 +140,11 @@ def _request_stop(ctx: OperationContext, server: Server, deadline: Deadline) -> 
 
 def _restart(ctx: OperationContext, server: Server, confirmed_off: bool, cause: BaseException | None) -> None:
     if not confirmed_off:
-        wait_delayed_stop(ctx, server, cause, DELAYED_STOP_TIMEOUT)
-    restart_after_snapshot(ctx, server, cause)
+        _wait_delayed_stop(ctx, server, cause, DELAYED_STOP_TIMEOUT)
+    _restart_after_snapshot(ctx, server, cause)
 
 
-def _is_off(ctx: OperationContext, server: Server) -> bool:
-    try:
-        return ctx.provider.get_server(server.id).power_state == STOPPED
-    except RewindError:
-        return False
-
-
-def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseException | None) -> Server:
+def _restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseException | None) -> Server:
     """Start a server that was stopped for its snapshot. If that fails, the message begins with it."""
     try:
         return start(ctx, server, Deadline(ctx.provider.capabilities.expected_create_seconds + START_TIMEOUT))
@@ -167,7 +162,7 @@ def restart_after_snapshot(ctx: OperationContext, server: Server, cause: BaseExc
         ) from None
 
 
-def request_start(ctx: OperationContext, server: Server) -> bool:
+def _request_start(ctx: OperationContext, server: Server) -> bool:
     """Request a start once, without a wait. Return False if the provider rejects it now."""
     try:
         ctx.send_change(lambda: ctx.provider.set_power(server, START))
@@ -193,7 +188,7 @@ def clear_stop_note(ctx: OperationContext) -> None:
         ctx.state.delete(STOPPED_FOR_SNAPSHOT)
 
 
-def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseException | None, seconds: float) -> None:
+def _wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseException | None, seconds: float) -> None:
     """Wait for a stop that was requested and not observed: it may still happen, and the server must not stay off.
 
     A system that is shutting down may still be reported as running, so it is observed for a while longer.
@@ -208,7 +203,7 @@ def wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseExceptio
 
 @dataclass
 class InterruptedStop:
-    """A server that an interrupted task has stopped for its snapshot.
+    """A server that an interrupted task has stopped for its snapshot. It is started after the `with` block, even if the block fails.
 
     Attributes:
         server: To be started; None if there is none.
@@ -219,14 +214,21 @@ class InterruptedStop:
     server: Server | None = None
     recovered_server: Server | None = None
 
+    def __enter__(self) -> InterruptedStop:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, RewindError):
+            self._recover(error)
+
     def detect(self, server: Server) -> None:
         """Check, while the lock is held, whether there is a note about the server."""
         if self._stop_note() is not None:
             self.server = server
 
-    def recover(self, first_error: RewindError | None) -> None:
+    def _recover(self, first_error: RewindError | None) -> None:
         """Start the server, if it is stopped."""
-        ctx, reread = self.ctx, False
+        ctx, latest = self.ctx, None
         if self.server is None:
             return
         try:
@@ -235,13 +237,15 @@ class InterruptedStop:
                 if note is None:
                     return  # this task or another one has started it
                 latest = self._reread(server, note)
-                reread = True
-                if _is_other_server(latest, note):
-                    return
-                self._start(latest, note, first_error)
+                if not _is_other_server(latest, note):
+                    self._start(latest, note, first_error)
         except RewindError as error:
-            if not reread:
-                _add_context(error, self.server, first_error)
+            if latest is None:
+                label = self.server.label
+                error.message = f"Server {label}, which an interrupted task had stopped for a snapshot, may still be stopped: {error.message}"
+                if first_error is not None:  # this error must not hide it
+                    error.message += f"; before that: {first_error.message}"
+                    error.outcome = first_error.outcome if error.outcome == errors.NOT_APPLIED else error.outcome
             raise
 
     def _stop_note(self) -> dict[str, Any] | None:
@@ -256,7 +260,7 @@ class InterruptedStop:
         latest = ctx.provider.get_server(server.id)
         remaining = _stop_window_left(note)
         if latest.power_state == RUNNING and remaining > 0 and ctx.options["wait"] and not ctx.check_mode and not _is_other_server(latest, note):
-            wait_delayed_stop(ctx, latest, None, remaining)
+            _wait_delayed_stop(ctx, latest, None, remaining)
             latest = ctx.provider.get_server(server.id)
         return latest
 
@@ -268,9 +272,9 @@ class InterruptedStop:
         elif ctx.options["wait"]:
             self._warn(latest, "It is started.")
             if is_off or latest.task_state:
-                self.recovered_server = restart_after_snapshot(ctx, latest, first_error)
+                self.recovered_server = _restart_after_snapshot(ctx, latest, first_error)
             clear_stop_note(ctx)
-        elif is_off and request_start(ctx, latest):
+        elif is_off and _request_start(ctx, latest):
             self._warn(latest, "Its start was requested; this task does not wait for it.")
             clear_stop_note(ctx)
         elif is_off:
@@ -294,23 +298,3 @@ def _is_other_server(latest: Server, note: dict[str, Any]) -> bool:
     """Return whether it is another server of that name: of another account, or a new one."""
     noted_address = note.get("address")
     return None not in (noted_address, latest.address) and noted_address != latest.address
-
-
-def _add_context(error: RewindError, server: Server, first_error: RewindError | None) -> None:
-    """Add the earlier error, which this one must not hide."""
-    error.message = f"Server {server.label}, which an interrupted task had stopped for a snapshot, may still be stopped: {error.message}"
-    if first_error is not None:
-        error.message += f"; before that: {first_error.message}"
-        error.outcome = first_error.outcome if error.outcome == errors.NOT_APPLIED else error.outcome
-
-
-@contextlib.contextmanager
-def restart_after_interrupted_stop(ctx: OperationContext) -> Iterator[InterruptedStop]:
-    """Start a server that an interrupted task has left stopped, after the block, even if the block fails."""
-    interrupted = InterruptedStop(ctx)
-    try:
-        yield interrupted
-    except RewindError as first_error:
-        interrupted.recover(first_error)
-        raise
-    interrupted.recover(None)

@@ -99,7 +99,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         raise unsupported(provider, "stopping a server", "omit stop_server")
     if options["description"] and not provider.capabilities.description:
         raise invalid_argument(f"{provider.display_name} does not store snapshot descriptions", "omit description")
-    with power.restart_after_interrupted_stop(ctx) as interrupted:
+    with power.InterruptedStop(ctx) as interrupted:
         result = _ensure_present(ctx, interrupted)
     result["changed"] = ctx.changes.changed
     if interrupted.recovered_server is not None:
@@ -175,9 +175,10 @@ def _adopt_earlier_request(ctx: OperationContext, server: Server, snapshots: lis
 
 def _plan(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> Plan:
     name, id_, max_age, now = ctx.options["name"], ctx.options["id"], ctx.options["max_age"], ctx.provider.server_time()
-    if id_ is None:
-        return plan_present(snapshots, name, max_age, now)
-    return plan_by_id(select_snapshot(ctx.provider, server, snapshots, name, id_), server, id_, max_age, now)
+    if id_ is not None:
+        return plan_by_id(select_snapshot(ctx.provider, server, snapshots, name, id_), server, id_, max_age, now)
+    plan = plan_present(snapshots, name, max_age, now)
+    return replace(plan, replaces=None) if _uses_recreate(ctx, plan) else plan  # the provider itself replaces the old one
 
 
 def _wait_while_busy(ctx: OperationContext, server: Server) -> Server:
@@ -235,8 +236,7 @@ def _request(ctx: OperationContext, server: Server, snapshots: list[Snapshot], p
 def _send_request(ctx: OperationContext, server: Server, snapshots: list[Snapshot], plan: Plan, evictions: list[Snapshot]) -> RequestedSnapshot:
     if _uses_recreate(ctx, plan):
         return request_recreate(ctx, plan.snapshot)
-    for item in [*plan.failed, *evictions]:
-        _prune(ctx, item)
+    _prune(ctx, [*plan.failed, *evictions])
     return request_create(ctx, server, {item.id for item in snapshots}, plan.replaces)
 
 
@@ -288,14 +288,12 @@ def _finish(ctx: OperationContext, pending: PendingSnapshot, snapshot: Snapshot,
             with lock_server(ctx, server):
                 # Since the list was read, another client may have added a schedule to a snapshot, or recreated one.
                 listed = ctx.provider.list_snapshots(server)
-                for item in _expired(ctx, listed, plan, snapshot):
-                    _prune(ctx, item)
-                if _replaces_old(ctx, plan):
+                _prune(ctx, _expired(ctx, listed, plan, snapshot))
+                if plan.replaces is not None:
                     local_state.clear_replacement(ctx, snapshot)
-        elif expired:
-            for item in expired:
-                _prune(ctx, item)
-    elif _replaces_old(ctx, plan):
+        else:
+            _prune(ctx, expired)
+    elif plan.replaces is not None:
         ctx.warnings.append(
             f"The older snapshot {plan.replaces.label} of server {server.label} is kept, since this task does not wait "
             "for the new one. Delete it by its id, or use wait: true."
@@ -310,14 +308,10 @@ def _finish(ctx: OperationContext, pending: PendingSnapshot, snapshot: Snapshot,
     return _result(ctx, server, snapshot, ctx.changes.changed, message, pending.snapshots, after)
 
 
-def _replaces_old(ctx: OperationContext, plan: Plan) -> bool:
-    return plan.replaces is not None and not _uses_recreate(ctx, plan)
-
-
 def _expired(ctx: OperationContext, snapshots: list[Snapshot], plan: Plan, snapshot: Snapshot) -> list[Snapshot]:
     pruned_ids = {item.id for item in ctx.changes.pruned}
     expired = []
-    if _replaces_old(ctx, plan):
+    if plan.replaces is not None:
         old = (plan.replaces.id, plan.replaces.created_at)
         expired = [item for item in snapshots if (item.id, item.created_at) == old and item.id not in pruned_ids]
     retain = ctx.options["retain"]
@@ -328,11 +322,12 @@ def _expired(ctx: OperationContext, snapshots: list[Snapshot], plan: Plan, snaps
     return expired
 
 
-def _prune(ctx: OperationContext, snapshot: Snapshot) -> None:
-    if ctx.check_mode:
-        ctx.changes.changed = True
-    if ctx.check_mode or delete(ctx, snapshot):
-        ctx.changes.pruned.append(snapshot)
+def _prune(ctx: OperationContext, snapshots: list[Snapshot]) -> None:
+    for item in snapshots:
+        if ctx.check_mode:
+            ctx.changes.changed = True
+        if ctx.check_mode or delete(ctx, item):
+            ctx.changes.pruned.append(item)
 
 
 # --- state: absent
