@@ -250,9 +250,9 @@ class InterruptedStop:
 
     def _stop_note(self) -> dict[str, Any] | None:
         ctx = self.ctx
-        if ctx.state is None or (ctx.check_mode and ctx.lock.is_locked()):  # check mode does not lock: the note belongs to a running task
-            return None
-        return ctx.state.get(STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE)
+        note = ctx.state.get(STOPPED_FOR_SNAPSHOT, MAX_RECOVERY_AGE) if ctx.state is not None else None
+        # Check mode does not lock. While another task does, the note belongs to it.
+        return None if note is not None and ctx.check_mode and ctx.lock.is_locked() else note
 
     def _reread(self, server: Server, note: dict[str, Any]) -> Server:
         """Read the server again. One that still runs is observed for a while, since the stop may be delayed."""

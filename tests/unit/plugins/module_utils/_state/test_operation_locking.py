@@ -16,6 +16,7 @@ from fakes.local_state import LocalStateFixture, SlowProvider
 from fakes.provider import FakeProvider, make_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils import _files
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._files import server_key
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
@@ -261,7 +262,9 @@ def test_a_check_run_creates_no_directory_and_no_file(tmp_path: Path, monkeypatc
     snapshot_operation.run(make_context(FakeProvider("vpsorg")))
     (lock,) = [path for path in tmp_path.rglob("*") if path.suffix == ".lock"]
     before = {path.name for path in lock.parent.iterdir()}
-    snapshot_operation.run(make_context(FakeProvider("ilkbyte"), check_mode=True))
+    # Without a note about the server, the lock is not even tested: that would hold it for an instant.
+    monkeypatch.setattr(_files.fcntl, "flock", lambda handle, how: pytest.fail("the lock is touched"))
+    snapshot_operation.run(make_context(FakeProvider("vpsorg"), check_mode=True))
     assert {path.name for path in lock.parent.iterdir()} == before
 
 
