@@ -40,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         "check mode restores", RESTORE, "run", r"if \w+\.check_mode:", "if False:", "changed",
-        ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",),
+        ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_requests_nothing_and_neither_takes_the_lock_nor_waits_for_it",),
     ),
     Mutant(
         "a server that is idle just after a restore was requested counts as restored", TRACKER, "_is_finished",
@@ -53,6 +53,6 @@ MUTANTS = [
     Mutant(
         "a snapshot that was the current one before proves a restore", TRACKER, "RestoreTracker.became_current",
         r"not self\.snapshot\.current and ", "", "restores_what_is_named",
-        ("unit/plugins/module_utils/_module/test_operation_races.py::test_a_snapshot_that_was_the_current_one_before_proves_no_restore",),
+        (f"{REQUESTS}::test_a_snapshot_that_was_the_current_one_before_proves_no_restore",),
     ),
 ]

@@ -10,11 +10,10 @@ PRESENT = f"{OPERATIONS}/snapshot.py"
 PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
 KEPT = "unit/plugins/module_utils/_module/test_retention.py"
-RACES = "unit/plugins/module_utils/_module/test_operation_races.py"
 REQUESTS = "unit/plugins/module_utils/_module/test_operation_requests.py"
-CHECK_MODE = (f"{REQUESTS}::test_a_check_run_requests_nothing_and_shows_what_would_change",)
+CHECK_MODE = ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_requests_nothing_and_neither_takes_the_lock_nor_waits_for_it",)
 EVERY_PLAN = ("unit/plugins/module_utils/_module/test_snapshot_plan.py::test_every_combination",)
-LOST_ANSWER = (f"{RACES}::test_a_create_whose_answer_is_lost_is_reconciled",)
+LOST_ANSWER = (f"{REQUESTS}::test_a_create_whose_answer_is_lost_is_reconciled",)
 
 MUTANTS = [
     Mutant(
@@ -36,7 +35,7 @@ MUTANTS = [
     Mutant(
         "retention uses the list from before the snapshot", PRESENT, "_finish",
         r"= \w+\.provider\.list_snapshots\(\w+\)", "= pending.snapshots", "deletes_what_is_named",
-        (f"{RACES}::test_retention_reads_again_before_it_deletes",),
+        (f"{REQUESTS}::test_retention_reads_again_before_it_deletes",),
     ),
     Mutant(
         "a snapshot with an unknown status word is replaced and deleted", PLAN, "plan_present",
@@ -59,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot that is still being made counts as ready", "plugins/module_utils/_wait/waiters.py", "wait_snapshot_ready",
-        r" and \w+\.status == READY", "", "unknown", (f"{RACES}::test_a_timeout_reports_whether_anything_was_requested",),
+        r" and \w+\.status == READY", "", "unknown", (f"{REQUESTS}::test_a_timeout_reports_whether_anything_was_requested",),
     ),
     Mutant(
         "check mode deletes", f"{OPERATIONS}/snapshot.py", "_ensure_absent",

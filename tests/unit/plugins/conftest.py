@@ -37,3 +37,15 @@ def local_state(tmp_path, monkeypatch):
     from fakes.local_state import LocalStateFixture
 
     return LocalStateFixture(tmp_path / "locks é", monkeypatch)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """No note can be written."""
+
+    def full(self, notes):
+        raise OSError("No space left on device")
+
+    from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import LocalState
+
+    monkeypatch.setattr(LocalState, "_write", full)

@@ -10,11 +10,17 @@ from typing import Any
 
 from builders import SERVER
 
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext
 from ansible_collections.rewind.vps.plugins.module_utils._provider import ilkbyte, vpsorg
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import RUNNING, Account, Schedule, Server, Snapshot
 
 CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
+
+
+def rejection(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) -> RewindError:
+    return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
 class FakeProvider:
@@ -39,6 +45,20 @@ class FakeProvider:
         self.snapshots = list(snapshots)
         self.requests: list[str] = []
         self.before: Callable[[str], None] = lambda change: None
+
+    def refuse(self, *changes: str, error: RewindError | None = None, once: bool = False) -> FakeProvider:
+        """Reject changes that start with one of these texts; all changes, if there is none. Returns the provider itself."""
+        left = list(changes or [""])
+
+        def before(change: str) -> None:
+            found = next((prefix for prefix in left if change.startswith(prefix)), None)
+            if found is not None:
+                if once:
+                    left.remove(found)
+                raise error or rejection()
+
+        self.before = before
+        return self
 
     def _request(self, change: str) -> None:
         self.requests.append(change)

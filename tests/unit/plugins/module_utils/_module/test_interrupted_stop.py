@@ -9,27 +9,23 @@ from typing import Any
 import pytest
 from builders import snapshot
 from fakes.local_state import LocalStateFixture, SlowProvider
-from fakes.provider import FakeProvider, make_context
+from fakes.provider import FakeProvider, make_context, rejection
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._module import power
+from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import ServerLock
 
 MESSAGE = "was stopped: an interrupted task on this machine had stopped it for a snapshot."
 
 
-def left_off(local_state: LocalStateFixture, *listed: Any, ago: float = 60.0) -> FakeProvider:
+def left_off(local_state: LocalStateFixture, *listed: Any, ago: float = 600.0, kind: str = "vpsorg", **fields: Any) -> FakeProvider:
     """A provider with a stopped server, and the note of the task that has stopped it."""
-    provider = FakeProvider("vpsorg", *listed)
+    provider = FakeProvider(kind, *listed)
     provider.power_state = "stopped"
-    local_state.write(provider, power.STOPPED_FOR_SNAPSHOT, ago)
+    local_state.write(provider, power.STOPPED_FOR_SNAPSHOT, ago, **fields)
     return provider
-
-
-def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) -> RewindError:
-    return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
 @pytest.mark.parametrize(("listed", "options", "requests"), [
@@ -40,13 +36,16 @@ def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) 
     ([snapshot(id="1", created_at="2025-01-01T00:00:00Z")], {"max_age": 60}, ["create nightly", "delete 1", "start"]),
 ])
 def test_it_is_started_when_the_work_is_done(local_state: LocalStateFixture, listed: list, options: dict, requests: list[str]) -> None:
-    provider = left_off(local_state, *listed)
+    provider = left_off(local_state, *listed, address="192.0.2.1")
     checked = make_context(provider, check_mode=True, **options)
     predicted = snapshot_operation.run(checked)
     assert (provider.requests, provider.power_state, local_state.notes(provider)) == ([], "stopped", {power.STOPPED_FOR_SNAPSHOT})
+    free: list[bool] = []
+    provider.before = lambda change: free.append(local_state.is_free(provider))
     working = make_context(provider, **options)
     result = snapshot_operation.run(working)
     assert provider.requests == requests and provider.power_state == "running"
+    assert not any(free) and local_state.is_free(provider), "it is started under the lock"
     assert predicted["changed"] is result["changed"] is True
     if options.get("wait", True):
         assert result["server"]["power_state"] == "running"
@@ -54,15 +53,14 @@ def test_it_is_started_when_the_work_is_done(local_state: LocalStateFixture, lis
     assert [warning.endswith(f"{MESSAGE} {message}") for warning in working.warnings] == [True]
     assert [warning.endswith(f"{MESSAGE} It would be started.") for warning in checked.warnings] == [True]
     assert power.STOPPED_FOR_SNAPSHOT not in local_state.notes(provider)
+    provider.power_state = "stopped"  # now on purpose
+    again = make_context(provider, name="nightly", **options)
+    snapshot_operation.run(again)
+    assert provider.requests == requests and again.warnings == []
 
 
 def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_started_now(local_state: LocalStateFixture) -> None:
-    provider = left_off(local_state, snapshot())
-
-    def refuse(change: str) -> None:
-        raise no()
-
-    provider.before = refuse
+    provider = left_off(local_state, snapshot()).refuse()
     hasty = make_context(provider, wait=False)
     assert snapshot_operation.run(hasty)["changed"] is False
     assert [warning for warning in hasty.warnings if "cannot be started now" in warning] and provider.requests == ["start"]
@@ -72,32 +70,11 @@ def test_a_task_that_does_not_wait_leaves_it_to_the_next_where_it_can_not_be_sta
     assert provider.power_state == "running"
 
 
-def test_it_is_started_once(local_state: LocalStateFixture) -> None:
-    provider = left_off(local_state, snapshot())
-    snapshot_operation.run(make_context(provider))
-    provider.power_state = "stopped"  # now on purpose
-    again = make_context(provider)
-    assert snapshot_operation.run(again)["changed"] is False
-    assert provider.requests == ["start"] and again.warnings == []
-
-
-def test_it_is_started_under_the_lock(local_state: LocalStateFixture) -> None:
-    provider = left_off(local_state, snapshot())
-    free: list[bool] = []
-    provider.before = lambda change: free.append(local_state.is_free(provider))
-    snapshot_operation.run(make_context(provider))
-    assert free == [False] and local_state.is_free(provider)
-
-
 @pytest.mark.parametrize(("options", "refused"), [({}, "create"), ({"id": "77"}, None)])
 def test_it_is_started_where_the_task_fails_and_the_failure_is_reported(local_state: LocalStateFixture, options: dict, refused: str | None) -> None:
     provider = left_off(local_state)
-
-    def refuse(change: str) -> None:
-        if refused and change.startswith(refused):
-            raise no()
-
-    provider.before = refuse
+    if refused:
+        provider.refuse(refused)
     failing = make_context(provider, **options)
     with pytest.raises(RewindError, match="The cloud said no" if refused else "Snapshot 77 of server") as caught:
         snapshot_operation.run(failing)
@@ -110,63 +87,124 @@ def test_where_it_can_not_be_started_both_errors_are_reported_and_the_next_task_
     provider = left_off(local_state)
 
     def refuse(change: str) -> None:
-        raise no() if change.startswith("create") else no(errors.FORBIDDEN)
+        raise rejection() if change.startswith("create") else rejection(errors.FORBIDDEN)
 
     provider.before = refuse
+    failing = make_context(provider)
     with pytest.raises(RewindError, match="could NOT be started again.*before that: The cloud said no") as caught:
-        snapshot_operation.run(make_context(provider))
+        snapshot_operation.run(failing)
     assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the provider's panel")
-    assert local_state.notes(provider) == {power.STOPPED_FOR_SNAPSHOT}
+    assert not failing.changes.changed and local_state.notes(provider) == {power.STOPPED_FOR_SNAPSHOT}
     provider.before = lambda change: None
     snapshot_operation.run(make_context(provider))
     assert provider.requests == ["create nightly", "start", "create nightly", "start"] and provider.power_state == "running"
 
 
-@pytest.mark.parametrize("ago", [86500.0, -3600.0])
+def test_the_first_error_is_kept_where_another_task_has_the_lock(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot may be in progress: that the server cannot be recovered does not make it rejected."""
+    provider = left_off(local_state).refuse(error=rejection(errors.TIMEOUT, errors.UNKNOWN))
+    release, other = ServerLock.release, local_state.open_lock(provider)
+
+    def release_to_the_other(self: ServerLock, mark_changed: bool) -> None:
+        release(self, mark_changed)
+        if provider.requests:
+            other.try_acquire()
+
+    monkeypatch.setattr(ServerLock, "release", release_to_the_other)
+    with pytest.raises(RewindError) as caught:
+        snapshot_operation.run(make_context(provider, wait_timeout=1))
+    assert caught.value.outcome == errors.UNKNOWN
+    assert "may still be stopped" in caught.value.message and "The cloud said no" in caught.value.message
+    assert power.STOPPED_FOR_SNAPSHOT in local_state.notes(provider)
+
+
+@pytest.mark.parametrize(("ago", "starts"), [(86500.0, False), (-3600.0, False), (86300.0, True), (None, False)])
 @pytest.mark.parametrize("check_mode", [False, True])
-def test_one_that_has_been_off_for_a_day_stays_off(local_state: LocalStateFixture, ago: float, check_mode: bool) -> None:
-    provider = left_off(local_state, snapshot(), ago=ago)
+def test_one_that_has_been_off_for_a_day_or_without_a_note_stays_off(
+    local_state: LocalStateFixture, ago: float | None, starts: bool, check_mode: bool,
+) -> None:
+    provider = left_off(local_state, snapshot(), ago=ago or 0.0)
+    if ago is None:
+        local_state.open_state(provider).delete(power.STOPPED_FOR_SNAPSHOT)
     ctx = make_context(provider, check_mode=check_mode)
-    assert snapshot_operation.run(ctx)["changed"] is False
-    assert (provider.requests, provider.power_state, ctx.warnings) == ([], "stopped", [])
+    assert snapshot_operation.run(ctx)["changed"] is starts
+    assert provider.requests == (["start"] if starts and not check_mode else []) and bool(ctx.warnings) is starts
 
 
-def test_one_of_less_than_a_day_is_started(local_state: LocalStateFixture) -> None:
-    provider = left_off(local_state, snapshot(), ago=86300.0)
-    snapshot_operation.run(make_context(provider))
-    assert provider.requests == ["start"]
-
-
-def test_one_that_is_off_without_a_note_stays_off(local_state: LocalStateFixture) -> None:
-    provider = FakeProvider("vpsorg", snapshot())
-    provider.power_state = "stopped"
+def test_another_server_of_the_same_name_is_not_started(local_state: LocalStateFixture) -> None:
+    """Of another account, or a new one: Ilkbyte identifies a server only by its name."""
+    provider = left_off(local_state, snapshot(), kind="ilkbyte", address="203.0.113.9")
     assert snapshot_operation.run(make_context(provider))["changed"] is False
     assert provider.requests == []
+
+
+def test_a_restored_server_is_as_its_restore_left_it(local_state: LocalStateFixture) -> None:
+    """A server that was restored with start_server=False is stopped on purpose."""
+    provider = left_off(local_state, snapshot("one", id="one", current=False, power_state="stopped"), kind="ilkbyte")
+    snapshot_restore.run(make_context(provider, name="one", start_server=False, wait=False))
+    assert snapshot_operation.run(make_context(provider, name="one"))["changed"] is False
+    assert provider.requests == ["restore one"]
+
+
+def test_a_check_run_leaves_a_running_tasks_server_out(local_state: LocalStateFixture) -> None:
+    """The task that has stopped it still runs, so nothing was interrupted."""
+    provider = left_off(local_state, snapshot())
+    other = local_state.open_locked(provider)
+    checked = make_context(provider, check_mode=True)
+    assert (snapshot_operation.run(checked)["changed"], checked.warnings) == (False, [])
+    other.release(mark_changed=False)
+    assert snapshot_operation.run(make_context(provider, check_mode=True))["changed"] is True
+
+
+def test_no_note_is_believed_where_nothing_can_be_locked(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task that wrote it may still be running."""
+
+    def can_not(self: ServerLock, allow_during_restore: bool) -> bool:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(ServerLock, "try_acquire", can_not)
+    provider = left_off(local_state, snapshot())
+    assert snapshot_operation.run(make_context(provider))["changed"] is False
+    assert provider.requests == []
+
+
+# --- a server that still runs
 
 
 def test_one_that_runs_again_is_left_alone_and_the_note_removed(local_state: LocalStateFixture) -> None:
     provider = left_off(local_state, snapshot())
     provider.power_state = "running"
-    checked = make_context(provider, check_mode=True)
-    assert snapshot_operation.run(checked)["changed"] is False
-    assert local_state.notes(provider) == {power.STOPPED_FOR_SNAPSHOT}
-    ctx = make_context(provider)
-    assert snapshot_operation.run(ctx)["changed"] is False
-    assert (provider.requests, ctx.warnings, checked.warnings, local_state.notes(provider)) == ([], [], [], set())
+    for check_mode, notes in ((True, {power.STOPPED_FOR_SNAPSHOT}), (False, set())):
+        ctx = make_context(provider, check_mode=check_mode)
+        assert snapshot_operation.run(ctx)["changed"] is False
+        assert (provider.requests, ctx.warnings, local_state.notes(provider)) == ([], [], notes)
 
 
-def test_one_that_is_stopping_is_waited_for_and_started(local_state: LocalStateFixture) -> None:
-    """The stop of the killed task is still in progress."""
-    provider = left_off(local_state, snapshot())
-    provider.power_state, provider.task_state = "running", "stopping"
+@pytest.mark.parametrize("task_state", ["stopping", None])
+def test_one_that_stops_late_is_waited_for_and_started(local_state: LocalStateFixture, task_state: str | None) -> None:
+    """The stop of the killed task is still in progress, which a provider may not show."""
+    provider = left_off(local_state, snapshot(), ago=1.0)
+    provider.power_state, provider.task_state = "running", task_state
 
     def off_by_now() -> None:
-        if provider.task_state:
+        if not provider.requests:
             provider.power_state, provider.task_state = "stopped", None
 
     local_state.on_sleep = off_by_now
     assert snapshot_operation.run(make_context(provider))["changed"] is True
     assert provider.requests == ["start"] and local_state.notes(provider) == set()
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_one_that_never_stops_is_watched_once(local_state: LocalStateFixture, wait: bool) -> None:
+    """The stop never reached the provider. A task with wait=False leaves the check to the next one."""
+    provider = left_off(local_state, snapshot(), ago=1.0)
+    provider.power_state = "running"
+    assert snapshot_operation.run(make_context(provider, wait=wait))["changed"] is False
+    assert (provider.requests, local_state.notes(provider)) == ([], set() if wait else {power.STOPPED_FOR_SNAPSHOT})
+
+
+# --- the note
 
 
 def test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after(local_state: LocalStateFixture) -> None:
@@ -186,11 +224,7 @@ def test_a_server_that_was_off_before_is_not_noted(local_state: LocalStateFixtur
     assert provider.requests == ["create nightly"]
 
 
-def test_where_no_note_can_be_written_there_is_a_warning(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Any, notes: dict[str, Any]) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.local_state.LocalState._write", full)
+def test_where_no_note_can_be_written_there_is_a_warning(local_state: LocalStateFixture, full_disk: None) -> None:
     provider = FakeProvider("vpsorg")
     working = make_context(provider, stop_server=True)
     snapshot_operation.run(working)
@@ -217,9 +251,16 @@ def goes_off(provider: FakeProvider) -> None:
     provider.power_state = "stopped"
 
 
+def is_out_of_reach(provider: FakeProvider) -> None:
+    def get_server(reference: str) -> Any:
+        raise rejection(errors.TIMEOUT)
+
+    provider.get_server = get_server  # type: ignore[method-assign]
+
+
 def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(local_state: LocalStateFixture) -> None:
     """The stop of another task was in progress and ends: the server is still started, since it ran when this task started."""
-    provider = stop_is_refused(no(), goes_off)
+    provider = stop_is_refused(rejection(), goes_off)
 
     def ready() -> None:
         provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
@@ -230,24 +271,22 @@ def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(local_s
     assert power.STOPPED_FOR_SNAPSHOT not in local_state.notes(provider)
 
 
-@pytest.mark.parametrize(("kind", "seen"), [(errors.PROVIDER_REJECTED, lambda provider: None), (errors.FORBIDDEN, goes_off)])
-def test_a_stop_that_is_refused_else_ends_it(local_state: LocalStateFixture, kind: str, seen: Callable[[FakeProvider], None]) -> None:
-    provider = stop_is_refused(no(kind), seen)
+@pytest.mark.parametrize(("kind", "seen"), [
+    (errors.PROVIDER_REJECTED, lambda provider: None), (errors.FORBIDDEN, goes_off), (errors.PROVIDER_REJECTED, is_out_of_reach),
+])
+@pytest.mark.parametrize("notes", [set(), {power.STOPPED_FOR_SNAPSHOT}], ids=["no note", "an earlier stop may be in progress"])
+def test_a_stop_that_is_refused_else_ends_it(
+    local_state: LocalStateFixture, kind: str, seen: Callable[[FakeProvider], None], notes: set[str],
+) -> None:
+    """It does not cancel the stop of a killed task, which may be in progress and has to be reverted."""
+    provider = stop_is_refused(rejection(kind), seen)
+    for note in notes:
+        local_state.write(provider, note)
     failing = make_context(provider, stop_server=True)
-    with pytest.raises(RewindError, match="The cloud said no") as caught:
-        snapshot_operation.run(failing)
+    failing.state = local_state.open_state(provider)
+    with pytest.raises(RewindError, match="The cloud said no") as caught, power.stop_temporarily(
+        failing, provider.get_server(""), failing.deadline,
+    ):
+        raise AssertionError("it is not off")
     assert (caught.value.kind, caught.value.outcome) == (kind, errors.NOT_APPLIED)
-    assert provider.requests == ["stop"] and not failing.changes.changed and local_state.notes(provider) == set()
-
-
-def test_a_refused_stop_of_a_server_that_can_not_be_read_is_refused(local_state: LocalStateFixture) -> None:
-    def out_of_reach(provider: FakeProvider) -> None:
-        def find(reference: str) -> Server:
-            raise no(errors.TIMEOUT)
-
-        provider.get_server = find  # type: ignore[method-assign]
-
-    provider = stop_is_refused(no(), out_of_reach)
-    with pytest.raises(RewindError) as caught:
-        snapshot_operation.run(make_context(provider, stop_server=True))
-    assert caught.value.kind == errors.PROVIDER_REJECTED and provider.requests == ["stop"]
+    assert provider.requests == ["stop"] and not failing.changes.changed and local_state.notes(provider) == notes

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from builders import SERVER, FakeClock, snapshot
-from fakes.provider import FakeProvider, make_context
+from fakes.provider import FakeProvider, make_context, rejection
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -17,61 +19,11 @@ from ansible_collections.rewind.vps.plugins.module_utils._module import power, s
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import select_snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Snapshot
-from ansible_collections.rewind.vps.plugins.module_utils._wait import restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import RestoreTracker, wait_for_restore
-from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_for_power
+from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_snapshot_ready
 
 OLD = "2025-01-01T00:00:00Z"
-SCHEDULED = {"name": "one", "id": "one", "schedule": Schedule(1, 2, 3)}
-DESIRED = {"name": "one", "day": 4, "hour": 2, "minute": 3}
-
-
-def no(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_APPLIED) -> RewindError:
-    return RewindError("The cloud said no", kind=kind, outcome=outcome)
-
-
-def refusing(provider: FakeProvider, *changes: str, error: RewindError | None = None, once: bool = False) -> FakeProvider:
-    """The provider rejects changes that start with this text."""
-    left = list(changes)
-
-    def refuse(change: str) -> None:
-        found = next((prefix for prefix in left if change.startswith(prefix)), None)
-        if found is not None:
-            if once:
-                left.remove(found)
-            raise error or no()
-
-    provider.before = refuse
-    return provider
-
-
-# --- a check run
-
-
-CHECKED = {
-    "take": (snapshot_operation.run, "vpsorg", [], {}),
-    "take with the server stopped": (snapshot_operation.run, "vpsorg", [], {"stop_server": True}),
-    "replace": (snapshot_operation.run, "vpsorg", [snapshot(created_at=OLD)], {"max_age": 60}),
-    "replace in place": (snapshot_operation.run, "ilkbyte", [snapshot(created_at=OLD)], {"max_age": 60}),
-    "prune": (snapshot_operation.run, "vpsorg", [snapshot(id="1"), snapshot("nightly2", id="2", created_at=OLD)],
-              {"retain": {"count": 1, "match": "*"}}),
-    "delete": (snapshot_operation.run, "vpsorg", [snapshot()], {"state": "absent"}),
-    "restore": (snapshot_restore.run, "vpsorg", [snapshot()], {}),
-    "set a schedule": (snapshot_cron.run, "ilkbyte", [snapshot("one", id="one")], DESIRED),
-    "change a schedule": (snapshot_cron.run, "ilkbyte", [snapshot(**SCHEDULED)], DESIRED),
-    "remove a schedule": (snapshot_cron.run, "ilkbyte", [snapshot(**SCHEDULED)], {"name": "one", "state": "absent"}),
-}
-
-
-@pytest.mark.parametrize("case", CHECKED)
-def test_a_check_run_requests_nothing_and_shows_what_would_change(case: str) -> None:
-    run, kind, listed, options = CHECKED[case]
-    provider = FakeProvider(kind, *listed)
-    result = run(make_context(provider, check_mode=True, **options))
-    assert provider.requests == []
-    assert result["changed"] is True
-    assert result["diff"]["before"] != result["diff"]["after"]
 
 
 # --- snapshots
@@ -118,56 +70,89 @@ def test_a_deletion_that_takes_time_is_waited_for() -> None:
     assert provider.requests == ["delete nightly"] and provider.snapshots == []
 
 
+def test_retention_reads_again_before_it_deletes() -> None:
+    """While the new snapshot is created, an old one that was to be deleted gets a schedule."""
+    provider = FakeProvider("vpsorg", snapshot("nightly1", id="1", created_at=OLD), snapshot("nightly2", id="2", created_at=OLD))
+
+    def interfere(change: str) -> None:
+        if change.startswith("create"):
+            provider.snapshots[0] = replace(provider.snapshots[0], schedule=Schedule(1, 2, 3))
+
+    provider.before = interfere
+    result = snapshot_operation.run(make_context(provider, name="nightly3", retain={"count": 1, "match": "nightly*"}))
+    assert provider.requests == ["create nightly3", "delete 2"]
+    assert [item["id"] for item in result["pruned"]] == ["2"]
+
+
+def test_a_create_whose_answer_is_lost_is_reconciled() -> None:
+    """By an id that did not exist before: an old snapshot of the same name is not the new one."""
+    provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
+
+    def lost(change: str) -> None:
+        if change.startswith("create"):
+            provider.snapshots.append(snapshot(id="2", created_at="2026-06-01T00:00:00Z"))
+            raise rejection(errors.TIMEOUT, errors.UNKNOWN)
+
+    provider.before = lost
+    result = snapshot_operation.run(make_context(provider, max_age=60))
+    assert provider.requests == ["create nightly", "delete 1"]
+    assert result["snapshot"]["id"] == "2" and result["changed"] is True
+
+
+@pytest.mark.parametrize(("requests", "outcome"), [(True, errors.UNKNOWN), (False, errors.NOT_APPLIED)])
+def test_a_timeout_reports_whether_anything_was_requested(requests: bool, outcome: str) -> None:
+    pending = snapshot(status="pending")
+    waiting = make_context(FakeProvider("vpsorg", pending))
+    waiting.changes.request_sent = requests
+    with pytest.raises(RewindError) as caught:
+        wait_snapshot_ready(waiting, pending, Deadline(50, FakeClock()))
+    assert (caught.value.kind, caught.value.outcome) == (errors.WAIT_TIMEOUT, outcome)
+
+
+@pytest.mark.parametrize(("requests", "surely", "outcome"), [
+    (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.NOT_APPLIED),
+])
+def test_an_unknown_status_is_not_called_a_failure(requests: bool, surely: bool, outcome: str) -> None:
+    odd = snapshot(status="failed", failure_confirmed=surely, provider_status="restoring")
+    waiting = make_context(FakeProvider("vpsorg", odd))
+    waiting.changes.request_sent = requests
+    with pytest.raises(RewindError, match="restoring") as caught:
+        wait_snapshot_ready(waiting, odd, Deadline(50, FakeClock()))
+    assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
+
+
 # --- a server that is stopped for its snapshot
 
 
-def test_a_stopped_server_is_started_again() -> None:
-    provider = FakeProvider("vpsorg")
-    snapshot_operation.run(make_context(provider, stop_server=True))
-    assert provider.requests == ["stop", "create nightly", "start"]
-    assert provider.power_state == "running"
-
-
 def test_a_stopped_server_is_started_again_when_its_snapshot_fails() -> None:
-    provider = refusing(FakeProvider("vpsorg"), "create")
+    provider = FakeProvider("vpsorg").refuse("create")
     with pytest.raises(RewindError, match="The cloud said no"):
         snapshot_operation.run(make_context(provider, stop_server=True))
     assert provider.requests == ["stop", "create nightly", "start"]
 
 
-def test_a_failed_restart_is_reported_first() -> None:
-    provider = refusing(FakeProvider("vpsorg"), "start", error=no(errors.FORBIDDEN))
-    with pytest.raises(RewindError, match="could NOT be started again") as caught:
-        snapshot_operation.run(make_context(provider, stop_server=True))
-    assert (caught.value.outcome, caught.value.hint) == (errors.FAILED, "START IT NOW in the provider's panel")
-
-
-def test_a_server_that_stops_late_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task times out before the server is stopped: it is polled for a while, and started."""
+def test_a_start_that_is_refused_for_now_is_requested_again() -> None:
+    """Some providers start no server whose snapshot is still in progress."""
     provider = FakeProvider("vpsorg")
-    provider.set_power = lambda server, action: provider.requests.append(action)  # type: ignore[method-assign]
-    waits: list[float] = []
+    provider.power_state = "stopped"
+    refusals = [rejection(), rejection(errors.BUSY), rejection(errors.RATE_LIMITED)]
 
-    def wait(ctx: Any, server: Any, wanted: str, deadline: Deadline) -> None:
-        waits.append(deadline.seconds)
-        if len(waits) == 1:
-            raise RewindError("too long", kind=errors.WAIT_TIMEOUT, outcome=errors.UNKNOWN)
-        provider.power_state = wanted
+    def no_at_first(change: str) -> None:
+        if refusals:
+            raise refusals.pop(0)
 
-    monkeypatch.setattr(power, "wait_for_power", wait)
-    monkeypatch.setattr(power, "start", lambda ctx, server, deadline: provider.requests.append(f"start one that is {provider.power_state}"))
-    with pytest.raises(RewindError, match="too long"), power.stop_temporarily(
-        make_context(provider), provider.get_server(""), Deadline(1, FakeClock()),
-    ):
-        raise AssertionError("it is not off")
-    assert provider.requests == ["stop", "start one that is stopped"]
-    assert waits[1] == power.DELAYED_STOP_TIMEOUT
+    provider.before = no_at_first
+    assert power.start(make_context(provider), SERVER, Deadline(60, FakeClock())).power_state == "running"
+    assert provider.requests == ["start"] * 4
 
 
-def test_a_stop_is_waited_for() -> None:
+def test_a_start_that_may_have_happened_is_not_requested_again_at_once() -> None:
+    provider = FakeProvider("vpsorg").refuse(error=rejection(errors.TIMEOUT, errors.UNKNOWN))
+    provider.power_state = "stopped"
     with pytest.raises(RewindError) as caught:
-        wait_for_power(make_context(FakeProvider("vpsorg")), SERVER, "stopped", Deadline(50, FakeClock()))
-    assert caught.value.kind == errors.WAIT_TIMEOUT
+        power.start(make_context(provider), SERVER, Deadline(50, FakeClock()))
+    assert provider.requests == ["start"]
+    assert caught.value.outcome == errors.UNKNOWN
 
 
 # --- restores
@@ -180,28 +165,11 @@ def test_the_current_snapshot_is_restored_like_any_other() -> None:
     assert provider.requests == ["restore one"]
 
 
-@pytest.mark.parametrize("status", ["pending", "failed"])
-def test_only_a_ready_snapshot_is_restored(status: str) -> None:
-    provider = FakeProvider("vpsorg", snapshot(status=status))
-    with pytest.raises(RewindError) as caught:
-        snapshot_restore.run(make_context(provider))
-    assert (caught.value.kind, provider.requests) == (errors.NOT_READY, [])
-
-
 def test_a_restore_in_progress_is_joined() -> None:
     provider = FakeProvider("vpsorg", snapshot())
     provider.task_state = "restoring"
     result = snapshot_restore.run(make_context(provider, wait=False))
     assert (result["already_in_progress"], result["changed"], provider.requests) == (True, False, [])
-
-
-def test_a_restore_that_was_never_observed_is_unknown_and_requested_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "RECONCILE_TIMEOUT", 0.01)
-    provider = refusing(FakeProvider("vpsorg", snapshot()), "restore", error=no(errors.TIMEOUT, errors.UNKNOWN))
-    wanted = make_context(provider, wait=False)
-    with pytest.raises(RewindError) as caught:
-        snapshot_restore.run(wanted)
-    assert (caught.value.outcome, wanted.changes.changed, provider.requests) == (errors.UNKNOWN, False, ["restore 801"])
 
 
 @pytest.mark.parametrize(("start_server", "requests"), [(True, ["restore one", "start"]), (False, ["restore one"])])
@@ -235,23 +203,42 @@ def test_a_restore_that_left_the_server_off_has_failed() -> None:
         assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 
+def test_a_snapshot_that_was_the_current_one_before_proves_no_restore() -> None:
+    """Ilkbyte calls the newest snapshot current whether or not anything was restored."""
+    for was, proves in ((True, False), (False, True)):
+        listed = snapshot("one", id="one", current=True)
+        assert RestoreTracker(make_context(FakeProvider("ilkbyte", listed)), SERVER, replace(listed, current=was)).became_current() is proves
+
+
 # --- schedules
 
 
-def test_a_schedule_of_other_days_is_changed() -> None:
-    provider = FakeProvider("ilkbyte", snapshot(**SCHEDULED))
-    snapshot_cron.run(make_context(provider, **DESIRED))
-    assert provider.requests == ["remove", "add 4 2:3"]
-    again = FakeProvider("ilkbyte", replace(snapshot(**SCHEDULED), schedule=Schedule(4, 2, 3)))
-    assert snapshot_cron.run(make_context(again, **DESIRED))["changed"] is False and again.requests == []
-
-
 def test_the_old_schedule_is_put_back_where_the_new_one_is_refused() -> None:
-    provider = refusing(FakeProvider("ilkbyte", snapshot(**SCHEDULED)), "add", once=True)
+    provider = FakeProvider("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3))).refuse("add", once=True)
     with pytest.raises(RewindError) as caught:
-        snapshot_cron.run(make_context(provider, **DESIRED))
+        snapshot_cron.run(make_context(provider, name="one", day=4, hour=2, minute=3))
     assert "the old one (every 1 day(s) at 02:03) was restored" in caught.value.message
     assert provider.requests == ["remove", "add 4 2:3", "add 1 2:3"]
+
+
+def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
+    """It arrives between the removal of the old schedule and the creation of the new one; it is redelivered after both."""
+    provider = FakeProvider("ilkbyte", snapshot("one", id="one", schedule=Schedule(1, 2, 3)))
+    provider.before = lambda change: os.kill(os.getpid(), signal.SIGTERM) if change == "remove" else None
+    redelivered: list[int] = []
+    ctx = make_context(provider, name="one", day=4, hour=5, minute=6)
+    ctx.redeliver_signal = redelivered.append
+
+    def ended(number: int, frame: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        snapshot_cron.run(ctx)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert provider.requests == ["remove", "add 4 5:6"]
+    assert redelivered == [signal.SIGTERM]
 
 
 # --- before an upgrade

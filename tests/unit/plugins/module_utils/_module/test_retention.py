@@ -6,7 +6,6 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 
-import pytest
 from builders import snapshot, snapshots
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,12 +83,6 @@ def dated(day, **fields):
     return snapshot(id=str(800 + day), created_at=f"2026-01-{day:02}T00:00:00Z", **fields)
 
 
-def test_a_plain_example():
-    listed = [dated(3), dated(1), dated(5), dated(2), dated(4)]
-    assert [item.id for item in select_expired(listed, "night*", 3, set())] == ["801", "802"]
-    assert [item.id for item in select_for_eviction(listed, "night*", 2, set())] == ["801", "802"]
-
-
 def test_the_tasks_own_snapshot_counts_even_when_a_clock_dates_it_late():
     listed = [dated(1), dated(2), dated(3)]
     assert [item.id for item in select_expired(listed, "*", 2, {"801"})] == ["802"]
@@ -100,12 +93,6 @@ def test_the_tasks_own_snapshot_counts_even_when_a_clock_dates_it_late():
 def test_own_snapshot_that_does_not_match_does_not_count():
     listed = [dated(1), dated(2), dated(3, name="by-hand")]
     assert [item.id for item in select_expired(listed, "night*", 1, {"803"})] == ["801"]
-
-
-@pytest.mark.parametrize("match", ["nightly", "night*", "n?ghtly", "[n]ightly"])
-def test_patterns_are_the_shells_and_case_counts(match):
-    listed = [dated(1), dated(2, name="Nightly"), dated(3, name="xnightly"), dated(4)]
-    assert [item.id for item in select_expired(listed, match, 1, set())] == ["801"]
 
 
 def test_scheduled_and_undated_ones_stay_but_count():
@@ -119,7 +106,3 @@ def test_failed_ones_are_evicted_first():
     listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
     assert [item.id for item in select_for_eviction(listed, "*", 2, set())] == ["802", "803"]
     assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803", "801"]
-
-
-def test_one_of_an_unknown_status_stays():
-    assert select_for_eviction([dated(1, status="failed", provider_status="archived")], "*", 9, set()) == []

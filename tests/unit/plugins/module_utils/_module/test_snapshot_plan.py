@@ -7,9 +7,7 @@ import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from builders import SERVER, snapshot, snapshots
-from hypothesis import given
-from hypothesis import strategies as st
+from builders import SERVER, snapshot
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import NOT_APPLIED, NOT_FOUND, NOT_READY, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module.snapshot_plan import (
@@ -69,24 +67,6 @@ def test_every_combination(max_age):
         assert (plan is None) != (error is None)
 
 
-@given(snapshots(), st.none() | st.integers(1, 10**6))
-def test_only_snapshots_of_that_name_count(listed, max_age):
-    def planned(some):
-        try:
-            return plan_present(some, "nightly", max_age, NOW)
-        except RewindError as error:
-            return error.message
-
-    plan = planned(listed)
-    assert planned([item for item in listed if item.name == "nightly"]) == plan
-    assert planned(listed[::-1]) == plan
-    if isinstance(plan, Plan):
-        assert all(item.name == "nightly" and item.failure_confirmed for item in plan.failed)
-        assert all(item is None or item.name == "nightly" for item in (plan.snapshot, plan.replaces))
-        assert (plan.snapshot is None) == (plan.action == CREATE)
-        assert plan.replaces is None or plan.action in (ADOPT, RECREATE) and plan.replaces.status == "ready"
-
-
 def test_of_two_ready_ones_of_one_name_the_newest_counts():
     assert plan_present([OLD, FRESH], "nightly", 3600, NOW).snapshot is FRESH
     older = aged(20_000, id="8")
@@ -97,12 +77,6 @@ def test_of_two_ready_ones_of_one_name_the_newest_counts():
 def test_where_freshness_ends(age, fresh):
     assert is_fresh(aged(age), 3600, NOW) is fresh
     assert is_fresh(aged(age), None, NOW)
-
-
-def test_without_a_date_the_age_is_unknown():
-    assert is_fresh(UNDATED, None, NOW)
-    assert not is_fresh(UNDATED, 3600, NOW)
-    assert not is_fresh(snapshot(created_at="yesterday"), 3600, NOW)
 
 
 @pytest.mark.parametrize(("existing", "max_age", "action"), [

@@ -38,8 +38,9 @@ CHANGES: dict[str, tuple[Callable[..., Any], str, list, dict[str, Any], list[str
               {"retain": {"count": 1, "match": "*"}}, ["delete 2"]),
     "delete": (snapshot_operation.run, "vpsorg", [snapshot(id="1")], {"state": "absent"}, ["delete 1"]),
     "restore": (snapshot_restore.run, "ilkbyte", [snapshot("one", id="one")], {"name": "one"}, ["restore one"]),
-    "schedule": (snapshot_cron.run, "ilkbyte", [ONE], {"name": "one", "day": 4, "hour": 2, "minute": 3}, ["remove", "add 4 2:3"]),
-    "unschedule": (snapshot_cron.run, "ilkbyte", [ONE], {"name": "one", "state": "absent"}, ["remove"]),
+    "set a schedule": (snapshot_cron.run, "ilkbyte", [snapshot("one", id="one")], {"name": "one", "day": 4, "hour": 2, "minute": 3}, ["add 4 2:3"]),
+    "change a schedule": (snapshot_cron.run, "ilkbyte", [ONE], {"name": "one", "day": 4, "hour": 2, "minute": 3}, ["remove", "add 4 2:3"]),
+    "remove a schedule": (snapshot_cron.run, "ilkbyte", [ONE], {"name": "one", "state": "absent"}, ["remove"]),
 }
 
 
@@ -73,22 +74,26 @@ def test_a_task_that_never_gets_the_lock_requests_nothing(local_state: LocalStat
     assert provider.requests == requests
 
 
-def test_the_lock_is_acquired_when_the_other_task_is_done(local_state: LocalStateFixture) -> None:
-    provider = FakeProvider("vpsorg")
-    other = local_state.open_locked(provider)
-    local_state.on_sleep = lambda: other.release(False) if len(local_state.clock.sleeps) == 5 else None
-    assert snapshot_operation.run(make_context(provider))["changed"] is True
-    assert provider.requests == ["create nightly"] and len(local_state.clock.sleeps) == 5
-
-
-def test_progress_names_what_is_waited_for(local_state: LocalStateFixture) -> None:
+def test_the_lock_is_acquired_when_the_other_task_is_done_and_progress_names_what_is_waited_for(local_state: LocalStateFixture) -> None:
     provider, messages = FakeProvider("vpsorg"), []
     other = local_state.open_locked(provider)
     local_state.on_sleep = lambda: other.release(False) if local_state.total_wait > 15 else None
     waiting = make_context(provider)
     waiting.progress = messages.append
-    snapshot_operation.run(waiting)
+    assert snapshot_operation.run(waiting)["changed"] is True
+    assert provider.requests == ["create nightly"] and local_state.total_wait < 15 + 2 * LOCK_POLL_INTERVAL
     assert any(line.startswith("the lock of server web1 (12345), held by another task on this machine") for line in messages)
+
+
+def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout(local_state: LocalStateFixture) -> None:
+    provider = FakeProvider("vpsorg")
+    waiting = make_context(provider, wait_timeout=1)
+    waiting.changes.request_sent = True
+    local_state.clock.sleep(waiting.deadline.seconds + 1)
+    other = local_state.open_locked(provider)
+    waiting.progress = lambda text: other.release(mark_changed=False)
+    with lock_server(waiting, SERVER):
+        assert not local_state.is_free(provider)
 
 
 def test_tasks_on_other_servers_and_providers_do_not_wait(local_state: LocalStateFixture) -> None:
@@ -130,10 +135,15 @@ def test_an_old_change_costs_no_request(local_state: LocalStateFixture) -> None:
 
 
 def test_a_known_server_is_not_read_again_and_its_power_is_discarded(local_state: LocalStateFixture) -> None:
-    provider = SlowProvider("vpsorg")
-    with lock_server(make_context(provider), Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
+    """When it is read later, that is by its id: another one may have got its name while the task waited."""
+    provider, references = SlowProvider("vpsorg"), []
+    ctx = make_context(provider)
+    with lock_server(ctx, Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
     assert provider.reads == []
+    provider.get_server = references.append  # type: ignore[method-assign, assignment]
+    ctx.get_server_and_snapshots(server)
+    assert references == [SERVER.id]
 
 
 @pytest.mark.parametrize(("sends", "noted"), [(True, True), (False, False)])
@@ -236,7 +246,7 @@ def test_every_end_of_a_task_releases_the_lock(local_state: LocalStateFixture, e
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_check_run_neither_takes_the_lock_nor_waits_for_it(local_state: LocalStateFixture, case: str) -> None:
+def test_a_check_run_requests_nothing_and_neither_takes_the_lock_nor_waits_for_it(local_state: LocalStateFixture, case: str) -> None:
     run, kind, listed, options, dummy = CHANGES[case]
     provider = FakeProvider(kind, *listed)
     free: list[bool] = []
@@ -245,7 +255,8 @@ def test_a_check_run_neither_takes_the_lock_nor_waits_for_it(local_state: LocalS
     run(make_context(provider, check_mode=True, **options))
     assert free and all(free)
     other = local_state.open_locked(provider)
-    assert run(make_context(provider, check_mode=True, **options))["changed"] is True
+    result = run(make_context(provider, check_mode=True, **options))
+    assert result["changed"] is True and result["diff"]["before"] != result["diff"]["after"]
     assert local_state.total_wait == 0 and provider.requests == []
     other.release(False)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock impo
 
 OLD = "2025-01-01T00:00:00Z"
 NEW = "2026-06-01T00:00:00Z"
+FOR_EVER = 10**9  # seconds: longer than any test, but a task that re-creates the snapshot would replace it
 
 
 def ready(provider: FakeProvider) -> None:
@@ -45,9 +47,6 @@ def replaced(local_state: LocalStateFixture, *listed: Snapshot, **note: Any) -> 
     return provider
 
 
-FOR_EVER = 10**9  # seconds: longer than any test, but a task that re-creates the snapshot would replace it
-
-
 def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalStateFixture) -> None:
     provider = replaced(local_state)
     result = both_runs(local_state, provider, max_age=FOR_EVER)
@@ -57,33 +56,36 @@ def test_the_rerun_deletes_what_a_killed_task_has_replaced(local_state: LocalSta
     assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
 
 
-def test_a_task_that_would_not_replace_it_leaves_it(local_state: LocalStateFixture) -> None:
-    provider = replaced(local_state)
-    assert both_runs(local_state, provider)["changed"] is False
-    assert provider.requests == []
-
-
-@pytest.mark.parametrize("note", [
-    {"id": "3"}, {"created_at": NEW}, {"created_at": None}, {"by": "3"}, {"by": None}, {"id": None}, {"id": ["1"]}, {"by": {}},
+@pytest.mark.parametrize(("options", "note"), [
+    *((options, {}) for options in ({}, {"id": "2"}, {"id": "2", "max_age": FOR_EVER})),  # a task that would not replace it
+    *(({"max_age": FOR_EVER}, note) for note in (
+        {"id": "3"}, {"created_at": NEW}, {"created_at": None}, {"by": "3"}, {"by": None}, {"id": None}, {"id": ["1"]}, {"by": {}},
+    )),
 ])
-def test_nothing_goes_that_the_note_does_not_mean(local_state: LocalStateFixture, note: dict[str, Any]) -> None:
+def test_nothing_goes_that_the_note_or_the_task_does_not_mean(local_state: LocalStateFixture, options: dict, note: dict[str, Any]) -> None:
     provider = replaced(local_state, **note)
-    assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
+    assert both_runs(local_state, provider, **options)["changed"] is False
     assert provider.requests == []
 
 
-def test_one_of_the_name_made_by_hand_stays(local_state: LocalStateFixture) -> None:
-    by_hand = snapshot(id="3", created_at="2025-06-01T00:00:00Z")
-    provider = replaced(local_state, snapshot(id="1", created_at=OLD), by_hand, snapshot(id="2", created_at=NEW))
+@pytest.mark.parametrize(("third", "requests"), [("2025-06-01T00:00:00Z", ["delete 1"]), ("2026-06-02T00:00:00Z", [])])
+def test_another_one_of_the_name_stays(local_state: LocalStateFixture, third: str, requests: list[str]) -> None:
+    """If it is the newest, it is the one that is kept, and the note is about another."""
+    provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="3", created_at=third), snapshot(id="2", created_at=NEW))
     both_runs(local_state, provider, max_age=FOR_EVER)
-    assert provider.requests == ["delete 1"] and [item.id for item in provider.snapshots] == ["3", "2"]
+    assert provider.requests == requests
 
 
-def test_nothing_goes_where_another_is_the_one_that_is_kept(local_state: LocalStateFixture) -> None:
-    newest = snapshot(id="3", created_at="2026-06-02T00:00:00Z")
-    provider = replaced(local_state, snapshot(id="1", created_at=OLD), snapshot(id="2", created_at=NEW), newest)
-    assert both_runs(local_state, provider, max_age=FOR_EVER)["changed"] is False
-    assert provider.requests == []
+def test_a_replaced_snapshot_is_not_forgotten_for_one_of_another_name(local_state: LocalStateFixture) -> None:
+    provider = replaced(local_state)
+    weekly = [snapshot("weekly", id="3", created_at=OLD), snapshot("weekly", id="4", created_at=NEW)]
+    ctx = make_context(provider)
+    ctx.state = local_state.open_state(provider)
+    state_module.record_replacement(ctx, *weekly)
+    provider.snapshots += weekly
+    for name in ("weekly", "nightly"):
+        snapshot_operation.run(make_context(provider, name=name, max_age=FOR_EVER))
+    assert provider.requests == ["delete 3", "delete 1"]
 
 
 def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture) -> None:
@@ -104,8 +106,10 @@ def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture
     assert seen == [[]] * 4 and provider.requests == ["delete 1"]
 
 
+@pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
-def test_a_task_interrupted_while_it_waits_has_recorded_the_replacement(local_state: LocalStateFixture, adopted: bool) -> None:
+def test_a_task_that_waits_has_recorded_what_it_replaces(local_state: LocalStateFixture, adopted: bool, waits: bool) -> None:
+    """One that is interrupted while it waits. The message of one that does not wait states that the old snapshot stays."""
     provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
     if adopted:
         provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
@@ -114,26 +118,13 @@ def test_a_task_interrupted_while_it_waits_has_recorded_the_replacement(local_st
         raise KeyboardInterrupt
 
     local_state.on_sleep = killed
-    with pytest.raises(KeyboardInterrupt):
-        snapshot_operation.run(make_context(provider, max_age=3600))
+    with pytest.raises(KeyboardInterrupt) if waits else contextlib.nullcontext():
+        snapshot_operation.run(make_context(provider, max_age=3600, wait=waits))
     requests = list(provider.requests)
     ready(provider)
     local_state.on_sleep = lambda: None
-    assert both_runs(local_state, provider, max_age=3600)["changed"] is True
-    assert provider.requests == [*requests, "delete 1"] and [item.id for item in provider.snapshots] == ["901"]
-
-
-@pytest.mark.parametrize("adopted", [False, True], ids=["made", "adopted"])
-def test_who_does_not_wait_has_replaced_nothing(local_state: LocalStateFixture, adopted: bool) -> None:
-    """Its message states that the old snapshot stays; no later task deletes it."""
-    provider = SlowProvider("vpsorg", snapshot(id="1", created_at=OLD))
-    if adopted:
-        provider.snapshots.append(snapshot(id="901", created_at=NEW, status="pending"))
-    snapshot_operation.run(make_context(provider, max_age=3600, wait=False))
-    requests = list(provider.requests)
-    ready(provider)
-    assert both_runs(local_state, provider, max_age=3600)["changed"] is False
-    assert provider.requests == requests
+    assert both_runs(local_state, provider, max_age=3600)["changed"] is waits
+    assert provider.requests == [*requests, *(["delete 1"] if waits else [])]
 
 
 def test_a_check_run_notes_nothing(local_state: LocalStateFixture) -> None:
@@ -143,11 +134,7 @@ def test_a_check_run_notes_nothing(local_state: LocalStateFixture) -> None:
     assert list(local_state.directory.iterdir()) == []
 
 
-def test_a_full_disk_fails_no_task_that_has_done_its_work(local_state: LocalStateFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Any, notes: dict[str, Any]) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("ansible_collections.rewind.vps.plugins.module_utils._state.local_state.LocalState._write", full)
+def test_a_full_disk_fails_no_task_that_has_done_its_work(local_state: LocalStateFixture, full_disk: None) -> None:
     provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
     assert snapshot_operation.run(make_context(provider, max_age=60))["changed"] is True
     assert provider.requests == ["create nightly", "delete 1"]
