@@ -11,7 +11,7 @@ import pytest
 import requests
 import urllib3.util
 from builders import OPERATIONS
-from fakes.malformed import CREDENTIALS, NAMES, TEXTS, assert_valid
+from fakes.malformed import CREDENTIALS, TEXTS, assert_valid
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from ansible_collections.rewind.vps.plugins.module_utils import _argspec as args
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import normalize_params
 from ansible_collections.rewind.vps.plugins.module_utils._errors import INVALID_ARGUMENT, NOT_APPLIED, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpSession
-from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 
 NUMBERS = st.integers() | st.sampled_from([10**18, -(10**18)])
 
@@ -58,12 +57,6 @@ def test_any_options_are_refused_or_clean(module, data):
         assert options.get(name) is None or (isinstance(options[name], int) and options[name] > 0)
     for name in argspec.SECRET_OPTIONS:
         assert options[name] is None or (options[name].isascii() and options[name].isprintable())
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if len(name) < 100], ids=lambda name: ascii(name)[:30])
-def test_a_secret_of_any_text_is_taken_out(name):
-    shown = Redactor([name]).redact_text(f"before {name} after")
-    assert len(name.strip()) < 3 or name.strip() not in shown
 
 
 # --- where requests really go
@@ -143,16 +136,15 @@ _REST = {
 }
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=ascii)
-def test_which_hosts_are_this_machine(host):
-    """Check against an explicit list; all other hosts are rejected over plain http."""
+def test_which_hosts_are_this_machine():
+    """All hosts of an explicit list; all others are rejected over plain http."""
     ours = {"localhost", "LOCALHOST", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "localhost:", "localhost:080", "[::1%25lo]", "[::1%lo]"}
-    # Python 3.13 knows that this is the same address, older ones don't.
-    either = {"[::ffff:127.0.0.1]"}
-    try:
-        normalize_params({**_REST, "api_url": f"http://{host}/"}, {})
-    except RewindError as error:
-        assert host not in ours and error.kind == INVALID_ARGUMENT
-        assert json.dumps(error.format())
-    else:
-        assert host in ours | either
+    accepted = set()
+    for host in HOSTS:
+        try:
+            normalize_params({**_REST, "api_url": f"http://{host}/"}, {})
+            accepted.add(host)
+        except RewindError as error:
+            assert error.kind == INVALID_ARGUMENT and json.dumps(error.format())
+    # Python 3.13 knows that the last is the same address, older ones don't.
+    assert accepted - {"[::ffff:127.0.0.1]"} == ours

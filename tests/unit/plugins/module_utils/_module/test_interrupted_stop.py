@@ -207,15 +207,6 @@ def test_one_that_never_stops_is_watched_once(local_state: LocalStateFixture, wa
 # --- the note
 
 
-def test_a_task_that_stops_a_server_notes_it_before_and_takes_it_back_after(local_state: LocalStateFixture) -> None:
-    provider = FakeProvider("vpsorg")
-    noted: list[tuple[str, bool]] = []
-    provider.before = lambda change: noted.append((change, power.STOPPED_FOR_SNAPSHOT in local_state.notes(provider)))
-    snapshot_operation.run(make_context(provider, stop_server=True))
-    assert noted == [("stop", True), ("create nightly", True), ("start", True)]
-    assert power.STOPPED_FOR_SNAPSHOT not in local_state.notes(provider)
-
-
 def test_a_server_that_was_off_before_is_not_noted(local_state: LocalStateFixture) -> None:
     provider = FakeProvider("vpsorg")
     provider.power_state = "stopped"

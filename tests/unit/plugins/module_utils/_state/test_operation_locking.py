@@ -18,7 +18,6 @@ from fakes.provider import FakeProvider, make_context
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils import _files
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._files import server_key
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot_cron, snapshot_restore
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule, Server
@@ -26,7 +25,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._state import local_sta
 
 # At the time of the import: the tests of this directory replace it.
 from ansible_collections.rewind.vps.plugins.module_utils._state.local_state import state_directory
-from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LOCK_POLL_INTERVAL, ServerLock, lock_server
+from ansible_collections.rewind.vps.plugins.module_utils._state.server_lock import LOCK_POLL_INTERVAL, lock_server
 
 OLD = "2025-01-01T00:00:00Z"
 ONE = snapshot("one", id="one", schedule=Schedule(1, 2, 3))
@@ -94,16 +93,6 @@ def test_a_task_that_has_requested_a_change_waits_for_the_lock_after_its_timeout
     waiting.progress = lambda text: other.release(mark_changed=False)
     with lock_server(waiting, SERVER):
         assert not local_state.is_free(provider)
-
-
-def test_tasks_on_other_servers_and_providers_do_not_wait(local_state: LocalStateFixture) -> None:
-    provider = FakeProvider("vpsorg")
-    others = [ServerLock(str(local_state.directory), server_key(*key)) for key in (
-        ("vpsorg", "https://cloud.example", "2"), ("ilkbyte", "https://cloud.example", SERVER.id), ("vpsorg", "https://else.example", SERVER.id),
-    )]
-    assert all(other.try_acquire() for other in others)
-    snapshot_operation.run(make_context(provider))
-    assert provider.requests == ["create nightly"] and local_state.total_wait == 0
 
 
 # --- what was seen before
