@@ -15,6 +15,7 @@ import contextlib
 import os
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ._text import sanitize, to_valid_utf8
@@ -55,10 +56,11 @@ MAX_NAME_CHARS = 300
 TRANSIENT = frozenset({RATE_LIMITED, UNREACHABLE, TIMEOUT, PROVIDER_ERROR, INVALID_RESPONSE})
 
 
+@dataclass(eq=False, repr=False)
 class RewindError(Exception):
     """One failure, to be shown to a person and to be read by a program.
 
-    Args:
+    Attributes:
         message: One sentence that says what happened.
         kind: One of the kinds above.
         outcome: `not_applied`, `failed` or `unknown`.
@@ -70,35 +72,22 @@ class RewindError(Exception):
         hint: What to do next, as a sentence.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: str,
-        outcome: str = NOT_APPLIED,
-        operation: str | None = None,
-        server: str | None = None,
-        snapshot: str | None = None,
-        http_status: int | None = None,
-        provider_message: str | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.kind = kind
-        self.outcome = outcome
-        self.operation = operation
-        self.server = server
-        self.snapshot = snapshot
-        self.http_status = http_status
-        self.provider_message = provider_message
-        self.hint = hint
+    message: str
+    kind: str
+    outcome: str = NOT_APPLIED
+    operation: str | None = None
+    server: str | None = None
+    snapshot: str | None = None
+    http_status: int | None = None
+    provider_message: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return self.message
 
     def __copy__(self) -> RewindError:
         """Copy the error, so that each of several receivers can add its own context."""
-        duplicate = RewindError(self.message, kind=self.kind)
-        duplicate.__dict__.update(self.__dict__)
-        return duplicate
+        return replace(self)
 
     def add_context(self, server: str | None = None, snapshot: str | None = None) -> RewindError:
         """Fill in what the code that raised the error could not know. Existing values stay."""
@@ -180,12 +169,10 @@ def error_result(error: BaseException, ctx: Any) -> dict[str, Any]:
             may contain anything.
         ctx: The task's `OperationContext`; None if the error came before there was one.
     """
-    if isinstance(error, RewindError):
-        return _build_result(error, ctx)
-    request_sent = ctx is not None and ctx.changes.request_sent
-    if isinstance(error, Interrupted):
-        return _build_result(_interrupted_error(error, request_sent), ctx)
-    return _build_result(_internal_error(error, request_sent), ctx)
+    if not isinstance(error, RewindError):
+        request_sent = ctx is not None and ctx.changes.request_sent
+        error = _interrupted_error(error, request_sent) if isinstance(error, Interrupted) else _internal_error(error, request_sent)
+    return _build_result(error, ctx)
 
 
 def internal_error_result(error: Exception) -> dict[str, Any]:
