@@ -137,22 +137,22 @@ class VpsOrg(base.Provider):
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
-        data = self._change("POST", path, "snapshots.restore", snapshot.server.label, _label(snapshot)).data
+        data = self._change("POST", path, "snapshots.restore", snapshot.server.label, snapshot.label).data
         # A proxy or a maintenance page may return 200, too. The caller then reads whether the server is restoring.
         is_success = isinstance(data, dict) and data.get("status") == "success"  # documented
         if not is_success or not _refers_to(data, "server", snapshot.server.id) or not _refers_to(data, "snapshot", snapshot.id):
-            raise self._unverified_response("snapshots.restore", "it does not confirm this restore", snapshot.server.label, _label(snapshot))
+            raise self._unverified_response("snapshots.restore", "it does not confirm this restore", snapshot.server.label, snapshot.label)
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/"
         try:
-            response = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, _label(snapshot))
+            response = self._change("DELETE", path, "snapshots.delete", snapshot.server.label, snapshot.label)
         except RewindError as error:
             if error.http_status == 404 and error.outcome == errors.NOT_APPLIED:
                 return False
             raise
         if response.status != 204:  # documented; a synchronous deletion is not read back
-            raise self._unverified_response("snapshots.delete", f"HTTP {response.status} instead of 204", snapshot.server.label, _label(snapshot))
+            raise self._unverified_response("snapshots.delete", f"HTTP {response.status} instead of 204", snapshot.server.label, snapshot.label)
         return True
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
@@ -324,7 +324,3 @@ def _raw_aliases(server: Server) -> set[str]:
     uuid = base.str_or_none(raw.get("uuid"))
     names = [uuid.lower() if uuid else None, *(base.str_or_none(raw.get(key)) for key in ("hostname", "name"))]
     return {name for name in names if name}
-
-
-def _label(snapshot: Snapshot) -> str:
-    return f"{snapshot.name} ({snapshot.id})"
