@@ -13,20 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .. import _argspec as argspec
 from .. import _errors as errors
-from .._argspec import (
-    PROVIDER,
-    SERVERS,
-    SERVERS_RULE,
-    ArgumentSpec,
-    normalize_durations,
-    require_non_empty,
-    require_range,
-    validate_names,
-    validate_servers,
-    validate_wait,
-    wait_spec,
-)
 from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_RESUMES
 from .._errors import RewindError, invalid_argument
@@ -37,17 +25,10 @@ from .._wait.polling import Deadline
 from .._wait.waiters import wait_server_idle, wait_snapshot_listed, wait_snapshot_ready
 from . import power
 from .context import OperationContext, format_snapshots, select_snapshot, validate_snapshot_name
-from .snapshot_changes import (
-    RequestedSnapshot,
-    delete,
-    request_create,
-    request_recreate,
-    wait_for_earlier_request,
-    wait_for_requested,
-)
+from .snapshot_changes import RequestedSnapshot, delete, request_create, request_recreate, wait_for_earlier_request, wait_for_requested
 from .snapshot_plan import ADOPT, CREATE, KEEP, RECREATE, Plan, newest_first, plan_by_id, plan_present, select_expired, select_for_eviction
 
-SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
+SPEC = argspec.PROVIDER.merge(argspec.SERVERS, argspec.ArgumentSpec(
     {
         "name": {"type": "str"},
         "id": {"type": "str"},
@@ -61,20 +42,20 @@ SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
         "when_full": {"type": "str", "choices": ["fail", "prune"], "default": "fail"},
         "stop_server": {"type": "bool", "default": False},
     },
-    required_one_of=[SERVERS_RULE, ["name", "id"]],
+    required_one_of=[argspec.SERVERS_RULE, ["name", "id"]],
     required_if=[["state", "present", ["name"]], ["when_full", "prune", ["retain"]]],
-), wait_spec(1200))
+), argspec.wait_spec(1200))
 
 
 def validate(options: dict[str, Any]) -> None:
-    validate_servers(options, may_be_all=False)
-    validate_names(options, "name", "id")
-    validate_wait(options)
-    normalize_durations(options, "max_age")
+    argspec.validate_servers(options, may_be_all=False)
+    argspec.validate_names(options, "name", "id")
+    argspec.validate_wait(options)
+    argspec.normalize_durations(options, "max_age")
     retain = options["retain"]
     if retain:
-        require_range("retain.count", retain["count"], 1, 10000)
-        require_non_empty("retain.match", retain["match"])
+        argspec.require_range("retain.count", retain["count"], 1, 10000)
+        argspec.require_non_empty("retain.match", retain["match"])
     if options["state"] == "absent":
         conflicting = [name for name in ("max_age", "retain", "stop_server", "description") if options[name]]
         if conflicting:
