@@ -11,7 +11,7 @@ PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
 KEPT = "unit/plugins/module_utils/_module/test_retention.py"
 REQUESTS = "unit/plugins/module_utils/_module/test_operation_requests.py"
-CHECK_MODE = ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_requests_nothing_and_neither_takes_the_lock_nor_waits_for_it",)
+CHECK_MODE = ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",)
 EVERY_PLAN = ("unit/plugins/module_utils/_module/test_snapshot_plan.py::test_every_combination",)
 LOST_ANSWER = (f"{REQUESTS}::test_a_create_whose_answer_is_lost_is_reconciled",)
 

@@ -94,7 +94,7 @@ def check_result(module, result, session, progress_lines, check_mode):
 
 @pytest.mark.parametrize("cloud", CREDENTIALS)
 @pytest.mark.parametrize("module", OPERATIONS)
-@settings(max_examples=max(40, settings().max_examples // 2))
+@settings(max_examples=max(20, settings().max_examples // 2))
 @given(data=st.data())
 def test_a_module_never_has_an_internal_error(module, cloud, data):
     parameters = data.draw(tasks(module, cloud))

@@ -235,7 +235,7 @@ def test_every_end_of_a_task_releases_the_lock(local_state: LocalStateFixture, e
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_check_run_requests_nothing_and_neither_takes_the_lock_nor_waits_for_it(local_state: LocalStateFixture, case: str) -> None:
+def test_a_check_run_neither_takes_the_lock_nor_waits_for_it(local_state: LocalStateFixture, case: str) -> None:
     run, kind, listed, options, dummy = CHANGES[case]
     provider = FakeProvider(kind, *listed)
     free: list[bool] = []
