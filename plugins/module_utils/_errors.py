@@ -11,10 +11,8 @@ exception's text or a URL, since those may contain credentials.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,16 +139,6 @@ def _outcome_sentence(outcome: str, already_changed: bool) -> str:
 def invalid_argument(message: str, hint: str | None = None) -> RewindError:
     """Return the error for an option's value that cannot work. It is raised before the first request."""
     return RewindError(message, kind=INVALID_ARGUMENT, hint=hint)
-
-
-@contextlib.contextmanager
-def error_context(server: str | None = None, snapshot: str | None = None) -> Iterator[None]:
-    """Add server and snapshot to every `RewindError` that leaves the block."""
-    try:
-        yield
-    except RewindError as error:
-        error.add_context(server, snapshot)
-        raise
 
 
 class Interrupted(BaseException):

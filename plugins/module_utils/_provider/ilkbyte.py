@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
-from .._errors import RewindError, error_context
+from .._errors import RewindError
 from .._text import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
@@ -180,8 +180,11 @@ class Ilkbyte(base.Provider):
 
     def _snapshot_change(self, snapshot: Snapshot, path: str, operation: str, extra_params: dict | None = None) -> None:
         params = {"name": snapshot.name, **(extra_params or {})}
-        with error_context(snapshot=snapshot.name):
+        try:
             self._server_call(snapshot.server.id, path, operation, params, changes=True)
+        except RewindError as error:
+            error.add_context(snapshot=snapshot.name)
+            raise
 
     def _server_call(self, server: str, path: str, operation: str, params: dict | None = None, changes: bool = False) -> Any:
         if not _PATH_PART.fullmatch(server):
@@ -189,8 +192,11 @@ class Ilkbyte(base.Provider):
                 f"Server name {server!r} cannot be used in an {self.display_name} URL; no request was sent",
                 kind=errors.UNSUPPORTED, operation=operation, server=server, hint="rename the server in the provider's panel",
             )
-        with error_context(server):
+        try:
             return self._request_data(f"/server/manage/{server}{path}", operation, params or {}, changes)
+        except RewindError as error:
+            error.add_context(server)
+            raise
 
     def _request_data(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
         """Return `data` of a response. A rejection has HTTP 200 and `status` false (`success` under /v2)."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from .. import _errors as errors
-from .._errors import RewindError, error_context
+from .._errors import RewindError
 from . import base
 from .base import Account, Server, Snapshot
 
@@ -125,12 +125,12 @@ class VpsOrg(base.Provider):
         if description:
             body["description"] = description
         response = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
-        with error_context(server.label, name):
-            try:
-                snapshot = self._snapshot(response.data, "snapshots.create")
-            except RewindError as error:
-                error.outcome = errors.UNKNOWN
-                raise
+        try:
+            snapshot = self._snapshot(response.data, "snapshots.create")
+        except RewindError as error:
+            error.outcome = errors.UNKNOWN
+            error.add_context(server.label, name)
+            raise
         if snapshot.server.id != server.id or snapshot.name != name:
             raise self._unverified_response("snapshots.create", "it refers to another snapshot", server.label, name)
         return snapshot
@@ -181,13 +181,13 @@ class VpsOrg(base.Provider):
     # --- HTTP helpers
 
     def _change(self, method: str, path: str, operation: str, server: str, snapshot: str | None = None, json: Any = None) -> ApiResponse:
-        with error_context(server, snapshot):
-            try:
-                return self._api.change(method, path, operation=operation, json=json)
-            except RewindError as error:
-                if error.kind == errors.PROVIDER_REJECTED:
-                    error.hint = error.hint or _REJECTION_HINTS.get(operation)
-                raise
+        try:
+            return self._api.change(method, path, operation=operation, json=json)
+        except RewindError as error:
+            if error.kind == errors.PROVIDER_REJECTED:
+                error.hint = error.hint or _REJECTION_HINTS.get(operation)
+            error.add_context(server, snapshot)
+            raise
 
     def _unverified_response(self, operation: str, problem: str, server: str, snapshot: str | None = None) -> RewindError:
         """Return the error for a change whose status is a success and whose body does not confirm it."""

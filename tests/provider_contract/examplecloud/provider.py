@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
-from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, error_context
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 
@@ -130,13 +130,13 @@ class ExampleCloud(base.Provider):
             raise self._unverified_response(operation, snapshot.server, snapshot.name)
 
     def _change(self, method: str, path: str, operation: str, server: Server, snapshot: str | None, json: Any = None) -> Any:
-        with error_context(server.label, snapshot):
-            try:
-                return self._api.change(method, path, operation=operation, json=json).data
-            except RewindError as error:
-                if error.kind == errors.PROVIDER_REJECTED:
-                    error.hint = "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
-                raise
+        try:
+            return self._api.change(method, path, operation=operation, json=json).data
+        except RewindError as error:
+            if error.kind == errors.PROVIDER_REJECTED:
+                error.hint = "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
+            error.add_context(server.label, snapshot)
+            raise
 
     def _unverified_response(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
         """Return the error for a success that does not confirm the request. The caller reads the state back."""
