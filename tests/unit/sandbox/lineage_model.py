@@ -10,8 +10,6 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-SHOWN = {"running": "running", "shutoff": "shut off", "paused": "paused"}
-
 
 class LineageModel:
     """Snapshots by numbers; names are reused, numbers are not."""
