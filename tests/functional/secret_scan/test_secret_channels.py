@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
-from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase
-from support.secret_cases import ADD_CREDENTIALS, CREDENTIAL_SOURCES, OPTIONS, SECRETS, VARIABLES, cases_with_credentials, message_with_secrets
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, Run, TaskCase
+from support.secret_cases import ADD_CREDENTIALS, CREDENTIAL_SOURCES, OPTIONS, VARIABLES, cases_with_credentials, message_with_secrets
 from support.secret_channels import ProcessWatch
-from support.secret_search import Searcher
 
 if TYPE_CHECKING:
     from functional.secret_scan.conftest import SecretScanRunner
@@ -25,7 +24,7 @@ LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISP
 
 
 # The others are run by make secret-scan and make test-all.
-QUICK = (("vpsorg", MODULE, "options"), ("ilkbyte", IN_PROCESS, "environment"))
+QUICK = (("vpsorg", MODULE, "options"),)
 ALL = [pytest.param(cloud, mode, source, marks=() if (cloud, mode, source) in QUICK else pytest.mark.slow)
        for cloud in CLOUDS for mode in EXECUTION_MODES for source in CREDENTIAL_SOURCES]
 MODERATE = {
@@ -80,10 +79,10 @@ def in_background(tasks: TaskFactory, title: str, /, *setup: Call, **options: An
     ]
 
 
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_in_the_background(secret_scan: SecretScanRunner, cloud: str, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_in_the_background(secret_scan: SecretScanRunner, tasks: TaskFactory, tmp_path: Path) -> None:
     """An asynchronous task's job file stays on the disk; its module does not, whatever Ansible should keep."""
-    tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
+    cloud = tasks.cloud
     forbidden = fault("status", status=403, body={"detail": message_with_secrets(cloud)}, cloud=cloud, times=None)
     works = in_background(tasks, "works", name="two", **OPTIONS[cloud])
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
@@ -100,9 +99,9 @@ def test_in_the_background(secret_scan: SecretScanRunner, cloud: str, tmp_path: 
     assert len(list((tmp_path / "home" / ".ansible_async").iterdir())) == 2
 
 
-@pytest.mark.parametrize(("mode", "number"), [(IN_PROCESS, signal.SIGINT), *(
-    pytest.param(mode, number, marks=pytest.mark.slow) for mode in EXECUTION_MODES for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-    if (mode, number) != (IN_PROCESS, signal.SIGINT))])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("mode", EXECUTION_MODES)
 def test_ended_in_the_middle(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str, number: int) -> None:
     """Ended while it waits for a response: nothing is shown, no file is left."""
     late = fault("delay", seconds=8, cloud="ilkbyte", operation="snapshots.list")
@@ -132,6 +131,7 @@ def become_environment(directory: Path) -> dict[str, str]:
     return {"ANSIBLE_BECOME_EXE": str(sudo), "ANSIBLE_BECOME_ALLOW_SAME_USER": "1"}
 
 
+@pytest.mark.slow
 def test_files_of_a_run_that_becomes_another_user_are_removed(secret_scan: SecretScanRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
     """Without pipelining the module is in a file, which is removed in spite of ANSIBLE_KEEP_REMOTE_FILES."""
     step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, keywords=BECOMING, **OPTIONS["vpsorg"])
@@ -140,42 +140,3 @@ def test_files_of_a_run_that_becomes_another_user_are_removed(secret_scan: Secre
     assert not run.only.failed, run.output[-3000:]
     assert "AnsiballZ_server_info.py" in run.stdout
     assert not list(tmp_path.rglob("AnsiballZ_*"))
-
-
-# --- what the collection cannot prevent; the documentation says so
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("pipelining", "left"), [("0", 1), ("1", 0)])
-def test_a_killed_run_that_becomes_another_user_leaves_a_file_unless_pipelining_is_on(
-    secret_scan: SecretScanRunner, vpsorg: TaskFactory, tmp_path: Path, pipelining: str, left: int,
-) -> None:
-    late = fault("delay", seconds=8, cloud="vpsorg", operation="servers.list")
-    step = vpsorg("server_info", *RESET_CALLS, ADD_CREDENTIALS, late, keywords=BECOMING, server=None, **OPTIONS["vpsorg"])
-    running = secret_scan.runner.start(step,
-                                       environment={**secret_scan.environment, **become_environment(tmp_path), "ANSIBLE_PIPELINING": pipelining})
-    deadline = time.monotonic() + 120
-    while not secret_scan.runner.sandbox.admin.requests(operation="servers.list"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    running.kill()
-    files = list(tmp_path.rglob("AnsiballZ_*"))
-    assert len(files) == left
-    for path in files:
-        assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0, "only its user can read it"
-        assert Searcher(SECRETS["vpsorg"]).search("file", path.read_bytes())
-        path.unlink()
-    secret_scan.search(Run(0, "", "", []))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("source", "shown"), [("options", True), ("vars", False), ("environment", False), ("module_defaults", False)])
-def test_ansible_can_show_a_tasks_options_as_they_are_written(
-    runner: PlaybookRunner, vpsorg: TaskFactory, source: str, shown: bool, tmp_path: Path,
-) -> None:
-    """With display_args_to_stdout and in the callback junit, before a plugin can act: so secrets belong in variables."""
-    run = runner.run(cases_with_credentials(vpsorg, source)[0], environment={
-        "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1", "ANSIBLE_CALLBACKS_ENABLED": "runner_results,junit", "JUNIT_OUTPUT_DIR": str(tmp_path / "junit")})
-    (report,) = (tmp_path / "junit").iterdir()
-    for text in (run.stdout, report.read_text("utf-8")):
-        assert bool(Searcher(SECRETS["vpsorg"]).search("shown", text)) == shown

@@ -70,7 +70,8 @@ def test_before_the_execution_mode_is_known(secret_scan: SecretScanRunner, vpsor
     assert run.only.error["kind"] == "internal"
 
 
-@pytest.mark.parametrize("mode", [pytest.param(IN_PROCESS, marks=pytest.mark.slow), MODULE])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", EXECUTION_MODES)
 def test_http_debugging_of_libraries_is_silenced(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str) -> None:
     """Ilkbyte's keys are in every URL."""
     for name, arguments in (*RESET_CALLS, ADD_CREDENTIALS):  # here: in the run, the tests' own client would be logged as well

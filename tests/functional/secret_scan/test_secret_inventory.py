@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.cases import fault
+from support.cases import CLOUDS, fault
 from support.inventory_file import cache
 from support.playbook_runner import Run
 from support.secret_cases import ACCESS, ADD_CREDENTIALS, SECRET, TOKEN, VARIABLES, message_with_secrets
@@ -61,7 +61,8 @@ def test_a_play_with_credentials_from_the_inventory(secret_scan: SecretScanRunne
     assert "changed: [web1 -> localhost]" in run.stdout and len(list((tmp_path / "cache").iterdir())) == 2
 
 
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_refusal_that_quotes_the_credentials(secret_scan: SecretScanRunner, cloud: str) -> None:
     path = write(secret_scan)
     name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud,
