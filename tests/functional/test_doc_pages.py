@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every command and example of the documentation is run, or its mark says why not.
 
-A `DocRunner` follows a page: saves its files, runs its commands, and compares their output with the page. Pages with a guarded
-upgrade or a sandbox of their own are slow.
+A `DocRunner` follows a page: saves its files, runs its commands, and compares their output with the page. All pages but one are slow.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
 MAKE_TARGETS = {"help", "test", *re.search(r"^COMMANDS = (.*)$", MAKEFILE, re.MULTILINE)[1].split()}
 TESTS_BY_NAME = "".join((ROOT / test).read_text("utf-8") for test in TESTED_BY_NAME)
-LONG = ("guarded_upgrade", "rewind.vps.rollback", " sandbox ")
+QUICK_PAGE = ROOT / "docs" / "troubleshooting.md"
 OWN_SANDBOX = "in the background"
 INSTALLS = "ansible-galaxy collection install"
 
@@ -35,16 +34,8 @@ def to_follow(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.language in ("console", "yaml") and not {"not run", "example", "file"} & set(block.marks)]
 
 
-def is_long(page: Path) -> bool:
-    return any(word in block.text for block in to_follow(page) for word in LONG)
-
-
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
-
-
-SHORT_PAGES = [page for page in PAGES if to_follow(page) and not is_long(page)]
-LONG_PAGES = [page for page in PAGES if to_follow(page) and is_long(page)]
 
 
 def test_the_pages_are_there() -> None:
@@ -115,21 +106,11 @@ def doc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocRunner]:
     one.close()
 
 
-def follow(page: Path, doc: DocRunner) -> None:
+@pytest.mark.ssh
+@pytest.mark.playbook
+@pytest.mark.parametrize(("doc", "page"), [
+    pytest.param(page, page, marks=() if page == QUICK_PAGE else pytest.mark.slow) for page in PAGES if to_follow(page)
+], ids=name_of, indirect=["doc"])
+def test_page(doc: DocRunner, page: Path) -> None:
     for block in to_follow(page):
         doc.follow(block)
-
-
-@pytest.mark.ssh
-@pytest.mark.playbook
-@pytest.mark.parametrize(("doc", "page"), [(page, page) for page in SHORT_PAGES], ids=name_of, indirect=["doc"])
-def test_short_page(doc: DocRunner, page: Path) -> None:
-    follow(page, doc)
-
-
-@pytest.mark.ssh
-@pytest.mark.playbook
-@pytest.mark.slow
-@pytest.mark.parametrize(("doc", "page"), [(page, page) for page in LONG_PAGES], ids=name_of, indirect=["doc"])
-def test_long_page(doc: DocRunner, page: Path) -> None:
-    follow(page, doc)
