@@ -68,9 +68,10 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 @pytest.mark.duration(8)
-def test_forty_servers(runner: PlaybookRunner, tasks: TaskFactory) -> None:
+@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
+def test_forty_servers(runner: PlaybookRunner, cloud: str) -> None:
     """A check run, the run, the same again, a restore of ten servers, and the listings after that."""
-    cloud, names, slow = tasks.cloud, NAMES[tasks.cloud], 0.3
+    tasks, names, slow = TaskFactory(runner.sandbox, cloud), NAMES[cloud], 0.3
     late = fault("delay", seconds=slow, cloud=cloud, operation="snapshots.create", times=None)
     run = runner.run(
         bulk_case(tasks, "snapshot", step="check", name="one", keywords=CHECK),
@@ -150,8 +151,8 @@ def test_failures_are_reported_and_a_rerun_processes_only_them(runner: PlaybookR
     assert len(during_pause) < 2 * WIDTH, "not all waited for the end of the pause"
 
 
-@pytest.mark.duration(8)
-@pytest.mark.parametrize("cloud", [pytest.param(cloud, marks=[pytest.mark.slow] if cloud == "ilkbyte" else []) for cloud in CLOUDS])
+@pytest.mark.slow
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) -> None:
     """Some snapshots are complete, some requests were never answered, most were never sent."""
     admin, tasks = runner.sandbox.admin, TaskFactory(runner.sandbox, cloud)
@@ -194,43 +195,3 @@ def test_ansibles_time_limit_leaves_no_server_off(runner: PlaybookRunner, vpsorg
     assert outcome.failed and "3" in outcome.msg and "Traceback" not in outcome.msg
     stopped = {request["server"] for request in requests_for(outcome, "servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and all(admin.server(name)["status"] == "active" for name in names)
-
-
-@pytest.mark.slow
-def test_without_a_server_to_start_the_time_limit_ends_the_task_at_once(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    slow, started_at = set_durations(20, "vpsorg.snapshots.create"), time.monotonic()
-    run = runner.run(bulk_case(vpsorg, "snapshot", slow, step="ended", name="one", keywords={"timeout": 2}),
-                     bulk_case(vpsorg, "server_info", step="next"))
-    assert run["ended"].failed and time.monotonic() - started_at < 15
-    time.sleep(0.5)
-    assert not run["next"].failed and len(runner.sandbox.admin.requests(operation="snapshots.create")) <= FORTY
-
-
-@pytest.mark.slow
-def test_stopped_around_their_snapshots_two_at_a_time(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    admin, names = runner.sandbox.admin, NAMES[tasks.cloud][:6]
-    outcome = runner.run(bulk_case(tasks, "snapshot", name="one", servers=names, stop_server=True, concurrency=2)).only
-    assert not outcome.failed and started(outcome) == Counter(names)
-    off = most = 0
-    for event in outcome.events:
-        off += {"power_stopped": 1, "power_started": -1}.get(event["event"], 0)
-        most = max(most, off)
-    assert most == 2 and off == 0
-    assert all(admin.server(name)["powered_on"] for name in names)
-
-
-@pytest.mark.slow
-def test_one_slow_server_is_polled_by_itself(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
-    """The account's 160 snapshots are two pages, which are more expensive than the list of one server."""
-    admin = runner.sandbox.admin
-    old_snapshots = [{"server": name, "name": f"old{number}", "created_at": "2025-01-01T00:00:00Z"} for name in NAMES["vpsorg"]
-                     for number in range(4)]
-    admin.add_snapshots("vpsorg", old_snapshots)
-    outcome = runner.run(
-        bulk_case(vpsorg, "snapshot", step="most", name="one", servers=NAMES["vpsorg"][1:]),
-        bulk_case(vpsorg, "snapshot", set_durations(6, "vpsorg.snapshots.create"), step="all", name="one"),
-    )["all"]
-    assert started(outcome) == {"web1": 1} and not outcome.failed
-    waited = [request["query"] for request in requests_for(outcome, "snapshots.list")]
-    own = [query for query in waited if "server_id" in query]
-    assert len(own) >= 3 and len(waited) - len(own) <= 4, waited

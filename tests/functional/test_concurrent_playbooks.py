@@ -12,7 +12,7 @@ from support.playbook_runner import PlaybookRunner, Run, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
 
-COUNTS = [4, pytest.param(8, marks=pytest.mark.slow)]  # playbooks at once
+PLAYBOOKS = 8  # at once
 
 
 def was_pruned(outcome: TaskResult) -> bool:
@@ -43,8 +43,8 @@ def created(runner: PlaybookRunner) -> Counter[tuple[str, str]]:
     return Counter((row["server"], row["snapshot"]) for row in runner.sandbox.admin.events("snapshot_started"))
 
 
-@pytest.mark.duration(20)
-@pytest.mark.parametrize("playbooks", COUNTS)
+@pytest.mark.duration(8)
+@pytest.mark.parametrize("playbooks", [2, pytest.param(PLAYBOOKS, marks=pytest.mark.slow)])
 def test_one_task_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, playbooks: int) -> None:
     """For each server one playbook creates the snapshot; the others adopt it, or find it."""
     set_up(runner, set_durations(2, *DURATIONS))
@@ -61,11 +61,9 @@ def test_one_task_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: Ta
         assert {run[server].result["snapshot"]["status"] for run in runs} == {"ready"}
 
 
-@pytest.mark.duration(15)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_tasks_that_conflict(runner: PlaybookRunner, cloud: str) -> None:
+@pytest.mark.slow
+def test_tasks_that_conflict(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Two playbooks for each of: create one, create two, delete the old one, restore the base."""
-    tasks = TaskFactory(runner.sandbox, cloud)
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
     set_up(runner, add_snapshot(tasks.cloud, "base", created_at=ago(days=2)), add_snapshot(tasks.cloud, "old", created_at=ago(days=1)),
            set_durations(4, restore), set_durations(2, create))
@@ -88,14 +86,13 @@ def test_tasks_that_conflict(runner: PlaybookRunner, cloud: str) -> None:
     assert admin.server(tasks.server)["powered_on"]
 
 
-@pytest.mark.duration(20)
-@pytest.mark.parametrize("playbooks", COUNTS)
-def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory, playbooks: int) -> None:
+@pytest.mark.slow
+def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """Each creates its own snapshot and keeps two: the newest stay, and those that do not match."""
     set_up(runner, add_snapshot("vpsorg", "byhand", created_at=ago(days=9)), add_snapshot("vpsorg", "nightly0", created_at=ago(days=8)),
            set_durations(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
-    tasks_options = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, playbooks + 1)]
+    tasks_options = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, PLAYBOOKS + 1)]
     runs = run_all(runner, tasks_options, may_be_pruned=True)
     succeeded = [run.only for run in runs if not run.only.failed or was_pruned(run.only)]
     assert succeeded and all(count == 1 for count in created(runner).values())
@@ -105,18 +102,3 @@ def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory, playbooks: int) 
     assert len([name for name in names if name.startswith("nightly")]) >= 2
     asked = runner.sandbox.admin.requests(operation="snapshots.create")
     assert {row["http_status"] for row in asked} == {201}, "the limit was exceeded"
-
-
-@pytest.mark.duration(10)
-@pytest.mark.parametrize("playbooks", COUNTS)
-def test_schedules(runner: PlaybookRunner, ilkbyte: TaskFactory, playbooks: int) -> None:
-    """The last one wins, and the schedule is never lost."""
-    set_up(runner, add_snapshot("ilkbyte", "nightly", is_cron=True, day=1, hour=1, min=1))
-    desired = [(number, 3 * number % 24, number) for number in range(1, playbooks + 1)]
-    runs = run_all(runner, [[ilkbyte("snapshot_cron", name="nightly", day=day, hour=hour, minute=minute)] for day, hour, minute in desired])
-    assert [run.only.status for run in runs] == ["ok"] * playbooks, [run.only.result for run in runs]
-    (row,) = runner.sandbox.admin.server("app1")["snapshots"]
-    assert row["params"]["cron_time"] in {f"Her {day} günde bir {hour:02}:{minute:02} saatinde" for day, hour, minute in desired}
-    operations = [entry["operation"] for entry in runner.sandbox.admin.requests(changing=True)]
-    assert operations == ["cron.delete", "cron.add"] * playbooks
-    assert {entry["http_status"] for entry in runner.sandbox.admin.requests(changing=True)} == {200}

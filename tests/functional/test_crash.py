@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.cases import CLOUDS, DURATIONS, SPEED, TaskFactory, add_snapshot, ago, set_durations
-from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, PlaybookRunner, RunningPlaybook
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, PlaybookRunner, RunningPlaybook
 
 pytestmark = pytest.mark.playbook
 
@@ -30,11 +30,7 @@ CRASH_CASES: dict[str, tuple[str, bool, str, dict[str, Any], list[dict[str, Any]
 }
 
 
-# One provider or mode for each case; the others for make test-all.
-QUICK = {
-    ("ilkbyte", "created", IN_PROCESS), ("vpsorg", "stopped for its snapshot", MODULE), ("vpsorg", "deleted", IN_PROCESS),
-    ("vpsorg", "restored", IN_PROCESS), ("ilkbyte", "restored", IN_PROCESS), ("ilkbyte", "between two schedules", IN_PROCESS),
-}
+QUICK = {("vpsorg", "stopped for its snapshot", IN_PROCESS), ("ilkbyte", "restored", IN_PROCESS)}
 
 
 def cases() -> list[Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cases import RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot, fault
-from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, PlaybookRunner, Run, TaskCase, TaskResult, execution_mode
+from support.cases import CLOUDS, RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot, fault
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, Call, PlaybookRunner, Run, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
 
@@ -130,10 +130,12 @@ def refusal(cloud: str) -> Call:
     return fault("raw", cloud=cloud, operation="snapshots.list", times=None, status=400 if cloud == "vpsorg" else 200, body=response)
 
 
-@pytest.mark.parametrize("mode", [IN_PROCESS, pytest.param(MODULE, marks=pytest.mark.slow)])
-def test_names_from_the_provider(runner: PlaybookRunner, tasks: TaskFactory, tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("cloud", "mode"), [
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
+    for mode in EXECUTION_MODES])
+def test_names_from_the_provider(runner: PlaybookRunner, cloud: str, tmp_path: Path, mode: str) -> None:
     """They are data for templates, conditions, loops, facts, and further tasks."""
-    cloud, mine = tasks.cloud, SERVER_ID[tasks.cloud]
+    tasks, mine = TaskFactory(runner.sandbox, cloud), SERVER_ID[cloud]
     text = "{{ listed.snapshots[0].name }}"
     fresh = (*RESET_CALLS, listing(cloud, MESSAGES))
 
@@ -161,31 +163,3 @@ def test_names_from_the_provider(runner: PlaybookRunner, tasks: TaskFactory, tmp
     assert "49" not in run["refused"].msg
     for name in ("listed", "refused"):
         check_paths(run[name], cloud)
-
-
-def test_listed_server_names_that_are_paths(runner: PlaybookRunner, ilkbyte: TaskFactory, tmp_path: Path) -> None:
-    """At Ilkbyte a server's name is part of the path, and libraries resolve /.. in paths."""
-    names = {key: NAMES[key] for key in ("up", "slash", "encoded", "query", "terminal")}
-
-    def listed(key: str) -> Call:
-        return fault("raw", cloud="ilkbyte", operation="servers.list", times=None, body={
-            "status": True, "data": {"server_list": [{"name": names[key], "status": "running", "ipv4": "192.0.2.1"}]}})
-
-    steps = []
-    for key in names:
-        text = f"{{{{ names[{key!r}] }}}}"
-        steps += [
-            ilkbyte("server_info", *RESET_CALLS, listed(key), step=f"show {key}", server=text),
-            ilkbyte("snapshot", step=f"new {key}", server=text, name="one"),
-            ilkbyte("snapshot_restore", step=f"restore {key}", server=text, name="one"),
-            ilkbyte("snapshot_info", step=f"all {key}", server=None),
-        ]
-    run = runner.run(*steps, arguments=variables(tmp_path, names))
-    check(run, tmp_path)
-    for outcome in run.results:
-        assert [request["path"] for request in outcome.requests] == ["/server/list/all"], outcome
-    for key, name in names.items():
-        assert run[f"show {key}"].result["servers"][0]["name"] == name
-        for what in ("new", "restore", "all"):
-            assert (run[f"{what} {key}"].error["kind"], run[f"{what} {key}"].error["outcome"]) == ("unsupported", "not_applied")
-            assert "cannot be used in an Ilkbyte URL" in run[f"{what} {key}"].msg

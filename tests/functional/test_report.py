@@ -51,7 +51,7 @@ def records(directory: Path, api_url: str) -> None:
     """Write one record of each kind; the newest run was interrupted."""
     record(directory, None, 0.1, "upgrading", api_url=api_url)
     record(directory, "upgraded", 1)
-    record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: timed out",
+    record(directory, "rolled_back", 2, reason="Check <b>the shop</b>: {{ 7*7 }}",
            verification=[{"check": "marker", "result": "passed", "detail": ""}])
     record(directory, "rollback_failed", 3)
     record(directory, "unknown", 4)
@@ -71,10 +71,6 @@ def test_a_page_on_both_providers(runner: PlaybookRunner, sandbox: SandboxHandle
     admin.add_snapshot("ilkbyte", "app1", "nightly", created_at=ago(hours=5), is_cron=True, day=1, hour=unscheduled_hour(), min=3)
     records(tmp_path, sandbox.vpsorg_url)
     path = tmp_path / "fleet.html"
-
-    checked = report(runner, sandbox, "--check", report_path=str(path))
-    assert checked.status == 0, checked.output
-    assert f"Would write {path}" in checked.stdout and not path.exists()
 
     run = report(runner, sandbox, report_path=str(path))
     assert run.status == 0, run.output
@@ -101,7 +97,7 @@ def test_a_page_on_both_providers(runner: PlaybookRunner, sandbox: SandboxHandle
     assert [run.one("span", "tag").text for run in upgrades] == [
         "interrupted", "upgraded", "rolled back", "rollback failed", "unknown", "unreadable run record", "unreadable run record",
     ]
-    assert "Check <b>the shop</b>: timed out" in upgrades[2].text and "passed: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
+    assert "Check <b>the shop</b>: {{ 7*7 }}" in upgrades[2].text and "passed: marker" in upgrades[2].text and "2 min 5 s" in upgrades[2].text
 
 
 @pytest.mark.slow
@@ -121,16 +117,6 @@ def test_an_account_that_cannot_be_read(runner: PlaybookRunner, sandbox: Sandbox
     for text in (run.output, (tmp_path / "rewind-report.html").read_text("utf-8")):
         for secret in ("wrong-token-0123456789", sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
             assert secret not in text
-
-
-@pytest.mark.slow
-def test_a_server_whose_snapshots_cannot_be_listed_is_not_reported_as_bare(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    sandbox.admin.fault("status", cloud="ilkbyte", operation="snapshots.list", server="app1", status=403, times=None)
-    run = report(runner, sandbox)
-    assert run.status == 2, run.output
-    servers = rows(read_page((tmp_path / "rewind-report.html").read_text("utf-8")))
-    assert "k-none" in servers["web1"].classes and "k-none" in servers["app2"].classes
-    assert "k-unlisted" in servers["app1"].classes and "k-none" not in servers["app1"].classes
 
 
 @pytest.mark.slow
@@ -168,24 +154,10 @@ def test_an_existing_page_keeps_its_mode_and_link(runner: PlaybookRunner, sandbo
     real.write_text("old")
     real.chmod(0o644)
     link.symlink_to(real)
+    checked = report(runner, sandbox, "--check", report_path=str(link))
+    assert checked.status == 0 and f"Would write {link}" in checked.stdout and real.read_text("utf-8") == "old", checked.output
     run = report(runner, sandbox, report_path=str(link))
     assert run.status == 0 and "changed=1" in run.stdout, run.output
     assert link.is_symlink() and real.stat().st_mode & 0o777 == 0o644
     read_page(real.read_text("utf-8"))
     assert not list(tmp_path.glob(".*.new"))
-
-
-@pytest.mark.slow
-def test_hostile_names(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
-    bad = "</title><script>alert(1)</script><style>*{display:none}</style>\u202e\x1b[2J{{ 7*7 }}\"' onload=x " + "x" * 10_000
-    sandbox.admin.fault("raw", cloud="vpsorg", operation="snapshots.list", times=None, body={"count": 1, "next": None, "results": [{
-        "id": 801, "name": bad, "description": bad, "status": bad, "size_mb": 1, "created_at": "2026-01-01T00:00:00Z",
-        "server": {"id": 12345, "name": bad},
-    }]})
-    run = report(runner, sandbox)
-    assert run.status == 0, run.output
-    html = (tmp_path / "rewind-report.html").read_text("utf-8")
-    page = read_page(html)
-    assert_harmless(page)
-    assert len(html) < 100_000, "long text is truncated"
-    assert "{{ 7*7 }}" in rows(page)["web1"].text, "a name is not a template"

@@ -54,28 +54,12 @@ def test_present(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
                 assert again.changing == ["snapshots.update"] and pruned(again) == []
 
 
-def test_names_of_a_server(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
-    """A server is found by id, uuid, hostname and name."""
-    there = add_snapshot("vpsorg", "one")
-    uuid = runner.sandbox.admin.server("web1")["uuid"]
-    references = {"id": "12345", "uuid": uuid, "hostname": "web1.example.com", "name": "web1", "in a list": None}
-    run = runner.run(*(
-        vpsorg("snapshot", *RESET_CALLS, there, step=kind, server=reference, name="one", servers=None if reference else ["web1"])
-        for kind, reference in references.items()
-    ))
-    for kind in references:
-        with subtests.test(kind):
-            result = run[kind].result["by_server"]["web1"] if kind == "in a list" else run[kind].result
-            assert result["server"]["id"] == "12345" and result["changed"] is False
-            assert result["snapshot"]["id"] == "801"
-
-
 def test_requests_and_adoption(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
     """A snapshot that is requested three times is created once."""
     options = {"vpsorg": {"name": "before-it_1", "description": "Önce"}, "ilkbyte": {"name": "before1"}}
     steps = []
     for tasks in clouds:
-        cloud, slow = tasks.cloud, set_durations(10, f"{tasks.cloud}.snapshots.create")
+        cloud, slow = tasks.cloud, set_durations(5, f"{tasks.cloud}.snapshots.create")
         steps += [
             tasks("snapshot", *RESET_CALLS, slow, step=f"{cloud} requested", **options[cloud], wait=False),
             tasks("snapshot", step=f"{cloud} not waiting", name=options[cloud]["name"], wait=False),

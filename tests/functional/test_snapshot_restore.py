@@ -23,27 +23,36 @@ def until_restoring(runner: PlaybookRunner, running: RunningPlaybook) -> None:
     raise AssertionError("no restore started")
 
 
-def test_restored(runner: PlaybookRunner, tasks: TaskFactory, subtests: pytest.Subtests) -> None:
-    there = add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
-    run = runner.run(
-        tasks("snapshot_restore", *RESET_CALLS, there, add_snapshot(tasks.cloud, "two"), step="restored", name="one"),
-        # Created last, so it is the current one at Ilkbyte, which says nothing about the disk.
-        tasks("snapshot_restore", *RESET_CALLS, there, step="the current one", name="one"),
-        tasks("snapshot_restore", step="and once more", name="one"),
-        tasks("snapshot_restore", *RESET_CALLS, there, step="not waited for", name="one", wait=False),
-    )
-    for name in ("restored", "the current one", "and once more"):
-        with subtests.test(name):
-            done = run[name]
-            assert done.changing == ["snapshots.restore"] and done.result["changed"] is True
-            assert [event["event"] for event in done.events] == ["restore_started", "restore_done"]
-            assert done.events[-1]["snapshot"] == "one"
-            assert done.result["server"]["power_state"] == "running" and done.result["server"]["task_state"] is None
-            assert done.result["already_in_progress"] is False and done.result["snapshot"]["name"] == "one"
-    with subtests.test("not waited for"):
-        starts = run["not waited for"]
-        assert starts.changing == ["snapshots.restore"] and starts.result["changed"] is True
-        assert "is being restored" in starts.msg and starts.operations[-1] == "snapshots.restore"
+def test_restored(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    steps = []
+    for tasks in clouds:
+        cloud, there = tasks.cloud, add_snapshot(tasks.cloud, "one", created_at=ago(days=3))
+        steps += [
+            tasks("snapshot_restore", *RESET_CALLS, there, add_snapshot(cloud, "two"), step=f"{cloud} restored", name="one"),
+            # Created last, so it is the current one at Ilkbyte, which says nothing about the disk.
+            tasks("snapshot_restore", *RESET_CALLS, there, step=f"{cloud} the current one", name="one"),
+            tasks("snapshot_restore", step=f"{cloud} and once more", name="one"),
+            tasks("snapshot_restore", *RESET_CALLS, there, step=f"{cloud} not waited for", name="one", wait=False),
+            # While a snapshot is created, the server is not restored, and nothing is joined.
+            tasks("snapshot", *RESET_CALLS, there, set_durations(30, f"{cloud}.snapshots.create"), step=f"{cloud} creates", name="two", wait=False),
+            tasks("snapshot_restore", step=f"{cloud} busy", name="one"),
+        ]
+    run = runner.run(*steps)
+    for outcome in run.results:
+        with subtests.test(outcome.name):
+            if outcome.name.endswith("busy"):
+                assert outcome.failed and outcome.result["changed"] is False, outcome.result
+                assert outcome.error["outcome"] == "not_applied" and outcome.error["kind"] in ("busy", "provider_rejected")
+                assert not any(event["event"].startswith("restore") for event in outcome.events)
+            elif outcome.name.endswith("not waited for"):
+                assert outcome.changing == ["snapshots.restore"] and outcome.result["changed"] is True
+                assert "is being restored" in outcome.msg and outcome.operations[-1] == "snapshots.restore"
+            elif not outcome.name.endswith("creates"):
+                assert outcome.changing == ["snapshots.restore"] and outcome.result["changed"] is True
+                assert [event["event"] for event in outcome.events] == ["restore_started", "restore_done"]
+                assert outcome.events[-1]["snapshot"] == "one"
+                assert outcome.result["server"]["power_state"] == "running" and outcome.result["server"]["task_state"] is None
+                assert outcome.result["already_in_progress"] is False and outcome.result["snapshot"]["name"] == "one"
 
 
 def test_requests_and_power_afterwards(runner: PlaybookRunner, ilkbyte: TaskFactory, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
@@ -77,11 +86,9 @@ def test_requests_and_power_afterwards(runner: PlaybookRunner, ilkbyte: TaskFact
         assert [event["event"] for event in late.events] == ["restore_started", "restore_done"]
 
 
-@pytest.mark.duration(10)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
+@pytest.mark.slow
+def test_joined_by_another_run(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Two concurrent plays with the same task: one restore."""
-    tasks = TaskFactory(runner.sandbox, cloud)
     slow = (add_snapshot(tasks.cloud, "other"), add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"),
             set_durations(120, f"{tasks.cloud}.snapshots.restore"))
     first = runner.start(tasks("snapshot_restore", *slow, step="first", name="one"))
@@ -105,16 +112,3 @@ def test_joined_by_another_run(runner: PlaybookRunner, cloud: str) -> None:
     if tasks.cloud == "vpsorg":  # it does not report which snapshot is being restored
         assert "if it was not one (802), run again" in warning
     assert joined.result["server"]["power_state"] == "running"
-
-
-def test_busy_with_something_else(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """While a snapshot is created, the server is not restored, and nothing is joined."""
-    run = runner.run(
-        tasks("snapshot", add_snapshot(tasks.cloud, "one"), set_durations(30, f"{tasks.cloud}.snapshots.create"), step="started",
-              name="two", wait=False),
-        tasks("snapshot_restore", step="refused", name="one"),
-    )
-    refused = run["refused"]
-    assert refused.failed and refused.result["changed"] is False, refused.result
-    assert refused.error["outcome"] == "not_applied" and refused.error["kind"] in ("busy", "provider_rejected")
-    assert not any(event["event"].startswith("restore") for event in runner.sandbox.admin.events())

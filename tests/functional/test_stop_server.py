@@ -3,21 +3,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from support.cases import RESET_CALLS, SECOND, SERVER, SPEED, TaskFactory, add_snapshot, fault
-from support.playbook_runner import RUN_SECONDS, Call, PlaybookRunner, TaskCase, TaskResult
+from support.cases import RESET_CALLS, TaskFactory, add_snapshot, fault
+from support.playbook_runner import Call, PlaybookRunner, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
 
 STOP = {"vpsorg": "stop", "ilkbyte": "shutdown"}
 OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
-ON = {"vpsorg": "active", "ilkbyte": "running"}
 
 
 def power_actions(outcome: TaskResult) -> list[str]:
@@ -66,30 +59,3 @@ def test_the_server_is_as_before_afterwards(runner: PlaybookRunner, tasks: TaskF
         assert outcome.msg.startswith(f"Server {tasks.server}") and "could NOT be started again" in outcome.msg
         assert "START IT NOW" in outcome.msg and outcome.result["changed"] is True
         assert outcome.error["outcome"] == "failed" and outcome.error["server"].startswith(tasks.server)
-
-
-@pytest.mark.duration(15)
-@pytest.mark.parametrize("cloud", ["vpsorg", pytest.param("ilkbyte", marks=pytest.mark.slow)])
-def test_a_signal_ends_a_loop_with_the_server_running(runner: PlaybookRunner, cloud: str) -> None:
-    """Ctrl-C while the first server of a loop is off: it is started, and the second one is not touched."""
-    tasks = TaskFactory(runner.sandbox, cloud)
-    first, second = SERVER[tasks.cloud], SECOND[tasks.cloud]
-    slow = ("settings", {"seconds": {f"{tasks.cloud}.snapshots.create": 4 * SPEED}})
-    step = tasks("snapshot", slow, step="loop", name="one", stop_server=True, server="{{ item }}",
-                 keywords={"loop": [first, second]})
-    running = runner.start(step)
-    wait_for(lambda: runner.sandbox.admin.events("snapshot_started"))
-    os.killpg(running.process.pid, signal.SIGINT)
-    running.process.wait(RUN_SECONDS)
-    admin = runner.sandbox.admin
-    wait_for(lambda: admin.server(first)["status"] == ON[tasks.cloud])
-    time.sleep(1)  # an orphaned worker would have gone on by now
-    assert {request["server"] for request in admin.requests(changing=True)} == {first}
-    assert admin.server(second)["status"] == ON[tasks.cloud]
-
-
-def wait_for(happened: Callable[[], Any]) -> None:
-    until = time.monotonic() + RUN_SECONDS
-    while not happened():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.05)

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot_info: every filter, at both providers."""
+"""The modules snapshot_info and server_info, at both providers."""
 
 from __future__ import annotations
 
 import pytest
-from support.cases import RESET_CALLS, SECOND, SERVER, TaskFactory, add_snapshot, ago
-from support.playbook_runner import PlaybookRunner, TaskResult
+from support.cases import RESET_CALLS, SECOND, SERVER, SERVER_ID, TaskFactory, add_snapshot, ago
+from support.playbook_runner import Call, PlaybookRunner, TaskResult
 
 pytestmark = pytest.mark.playbook
+
+OFF = {"vpsorg": "stopped", "ilkbyte": "shut off"}
+BUSY = {"vpsorg": "restoring", "ilkbyte": "paused"}
 
 
 def names(outcome: TaskResult) -> list[str]:
@@ -54,19 +57,34 @@ def test_filters(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
         assert names(run[f"{cloud} of another server"]) == ["theirs"]
 
 
-def test_states(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory) -> None:
-    statuses = {"completed": "ready", "in_progress": "pending", "failed": "failed", "deleting": "failed"}
-    run = runner.run(
-        vpsorg("snapshot_info", *(add_snapshot("vpsorg", word, status=word, size_mb=1234, description="") for word in statuses),
-               step="vpsorg"),
-        vpsorg("snapshot_info", step="not ready", status=["pending", "failed"]),
-        ilkbyte("snapshot_info", add_snapshot("ilkbyte", "s1"), add_snapshot("ilkbyte", "s2", state="shut off"), step="ilkbyte"),
-    )
-    shown = {item["name"]: item for item in run["vpsorg"].result["snapshots"]}
-    assert {word: shown[word]["status"] for word in statuses} == statuses
-    assert {word: shown[word]["provider_status"] for word in statuses} == {word: word for word in statuses}
-    assert shown["completed"]["size_mb"] == 1234 and shown["completed"]["description"] is None
-    assert sorted(names(run["not ready"])) == ["deleting", "failed", "in_progress"]
-    tree = {item["name"]: item for item in run["ilkbyte"].result["snapshots"]}
-    assert (tree["s1"]["current"], tree["s1"]["parent"], tree["s1"]["power_state"]) == (False, None, "running")
-    assert (tree["s2"]["current"], tree["s2"]["parent"], tree["s2"]["power_state"]) == (True, "s1", "stopped")
+
+def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
+    def second_is(cloud: str, status: str) -> Call:
+        return ("update_server", {"cloud": cloud, "server": SECOND[cloud], "status": status})
+
+    steps = []
+    for tasks in clouds:
+        cloud = tasks.cloud
+        steps += [
+            tasks("server_info", *RESET_CALLS, second_is(cloud, OFF[cloud]), step=f"{cloud} all", server=None),
+            tasks("server_info", step=f"{cloud} one"),
+            tasks("server_info", second_is(cloud, BUSY[cloud]), step=f"{cloud} busy", server=SECOND[cloud]),
+            tasks("server_info", ("reset", {"servers": 0}), step=f"{cloud} no servers", server=None),
+            tasks("snapshot_info", step=f"{cloud} no snapshots", server=None),
+            tasks("snapshot", step=f"{cloud} snapshot", name="one"),
+            tasks("server_info", ("reset", {"servers": 2}), step=f"{cloud} two again", server=None),
+        ]
+    run = runner.run(*steps)
+    for cloud, name in SERVER.items():
+        with subtests.test(cloud):
+            first, second = run[f"{cloud} all"].result["servers"]
+            assert (first["name"], first["power_state"], first["task_state"]) == (name, "running", None)
+            assert (second["name"], second["power_state"], second["task_state"]) == (SECOND[cloud], "stopped", None)
+            assert first["address"] == "127.0.0.1" and first["id"] == SERVER_ID[cloud]
+            assert run[f"{cloud} one"].result["servers"] == [first]
+            assert [server["task_state"] for server in run[f"{cloud} busy"].result["servers"]] == [BUSY[cloud]]
+            assert run[f"{cloud} no servers"].result["servers"] == [] and run[f"{cloud} no snapshots"].result["snapshots"] == []
+            error = run[f"{cloud} snapshot"]
+            assert error.error["kind"] == "not_found" and "no servers" in error.msg
+            assert len(run[f"{cloud} two again"].result["servers"]) == 2
+    assert all(outcome.changing == [] and outcome.result["changed"] is False for outcome in run.results)
