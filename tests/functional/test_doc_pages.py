@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every command and example of the documentation is run, or its mark says why not.
 
-A `DocRunner` follows a page: saves its files, runs its commands, and compares their output with the page. All pages but one are slow.
+A `DocRunner` follows a page: saves its files, runs its commands, and compares their output with the page. That is slow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
 MAKE_TARGETS = {"help", "test", *re.search(r"^COMMANDS = (.*)$", MAKEFILE, re.MULTILINE)[1].split()}
 TESTS_BY_NAME = "".join((ROOT / test).read_text("utf-8") for test in TESTED_BY_NAME)
-QUICK_PAGE = ROOT / "docs" / "troubleshooting.md"
 OWN_SANDBOX = "in the background"
 INSTALLS = "ansible-galaxy collection install"
 
@@ -108,9 +107,8 @@ def doc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocRunner]:
 
 @pytest.mark.ssh
 @pytest.mark.playbook
-@pytest.mark.parametrize(("doc", "page"), [
-    pytest.param(page, page, marks=() if page == QUICK_PAGE else pytest.mark.slow) for page in PAGES if to_follow(page)
-], ids=name_of, indirect=["doc"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("doc", "page"), [(page, page) for page in PAGES if to_follow(page)], ids=name_of, indirect=["doc"])
 def test_page(doc: DocRunner, page: Path) -> None:
     for block in to_follow(page):
         doc.follow(block)

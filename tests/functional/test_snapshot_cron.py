@@ -107,6 +107,7 @@ def test_the_new_schedule_is_refused(runner: PlaybookRunner, ilkbyte: TaskFactor
         assert schedules["gone"] is None
 
 
+@pytest.mark.slow
 def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     """After its schedule recreated a snapshot, `last_run` is set and the schedule is unchanged."""
     hour = unscheduled_hour()

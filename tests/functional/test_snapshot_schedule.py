@@ -48,6 +48,7 @@ def add_snapshot(sandbox: SandboxHandle, name: str, **age: float) -> None:
     sandbox.admin.add_snapshot("vpsorg", "web1", name, created_at=(now - timedelta(**age)).isoformat(timespec="seconds"))
 
 
+@pytest.mark.slow
 @needs_systemd
 def test_the_systemd_job(schedules: ScheduleRunner) -> None:
     """The units are valid. The job takes a snapshot and deletes expired ones of this schedule only."""

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.playbook, pytest.mark.secret_scan]
 
 LOUDEST = {"ANSIBLE_DEBUG": "1", "ANSIBLE_KEEP_REMOTE_FILES": "1", "ANSIBLE_DISPLAY_TRACEBACK": "always"}
-
-
-# The others are run by make secret-scan and make test-all.
-QUICK = (("vpsorg", MODULE, "options"),)
-ALL = [pytest.param(cloud, mode, source, marks=() if (cloud, mode, source) in QUICK else pytest.mark.slow)
-       for cloud in CLOUDS for mode in EXECUTION_MODES for source in CREDENTIAL_SOURCES]
 MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
     "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}),
@@ -40,10 +34,21 @@ MODERATE = {
 }
 
 
-@pytest.mark.parametrize(("cloud", "mode", "source"), ALL)
+def test_a_success_and_a_refusal(secret_scan: SecretScanRunner, vpsorg: TaskFactory, tmp_path: Path) -> None:
+    cases = [case for case in cases_with_credentials(vpsorg, "options") if case.name.endswith(("works", "refused"))]
+    loudest_run(secret_scan, "vpsorg", MODULE, "options", cases, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", CREDENTIAL_SOURCES)
+@pytest.mark.parametrize("mode", EXECUTION_MODES)
+@pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_loudest_run(secret_scan: SecretScanRunner, cloud: str, mode: str, source: str, tmp_path: Path) -> None:
+    loudest_run(secret_scan, cloud, mode, source, cases_with_credentials(TaskFactory(secret_scan.runner.sandbox, cloud), source), tmp_path)
+
+
+def loudest_run(secret_scan: SecretScanRunner, cloud: str, mode: str, source: str, cases: list[TaskCase], tmp_path: Path) -> None:
     environment = {**LOUDEST, "ANSIBLE_LOG_PATH": str(tmp_path / "log"), **(VARIABLES[cloud] if source == "controller" else {})}
-    cases = cases_with_credentials(TaskFactory(secret_scan.runner.sandbox, cloud), source)
     run = secret_scan.run(*cases, mode=mode, arguments=("-vvvvv", "--diff"), environment=environment, inherited=source == "controller")
     assert execution_mode_of_cases(run) == mode
     assert not run[f"{source}: works"].failed, run[f"{source}: works"].result
