@@ -47,7 +47,7 @@ def raised(directory: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("cloud", "mode"), [
-    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
     for mode in EXECUTION_MODES])
 def test_in_each_layer(secret_scan: SecretScanRunner, cloud: str, mode: str, tmp_path: Path) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)

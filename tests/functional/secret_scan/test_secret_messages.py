@@ -80,7 +80,7 @@ def steps_for(tasks: TaskFactory) -> list[TaskCase]:
 
 
 @pytest.mark.parametrize(("cloud", "mode"), [
-    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("ilkbyte", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
+    pytest.param(cloud, mode, marks=() if (cloud, mode) == ("vpsorg", IN_PROCESS) else pytest.mark.slow) for cloud in CLOUDS
     for mode in EXECUTION_MODES])
 def test_in_every_part_of_a_response(secret_scan: SecretScanRunner, cloud: str, mode: str) -> None:
     tasks = TaskFactory(secret_scan.runner.sandbox, cloud)
