@@ -42,13 +42,10 @@ class CallbackModule(CallbackBase):
 
         self._admin = AdminClient(self._plan["admin_url"])
         self._entries_read = 0
-        # Each task is a forked process, which otherwise imports requests and walks the whole heap: two thirds of its time.
-        import requests  # noqa: F401
-
-        gc.freeze()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         self._guarded(self._set_up, task.get_name())
+        gc.freeze()  # the task is a forked process, which else would walk, and so copy, all objects of this one
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._guarded(self._record, "ok", result)
