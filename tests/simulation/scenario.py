@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LATE_FAULTS = {"late_execution", "delay", "hang_then_reset", "refuse_next", "slow_body"}  # these continue in real time after the client has given up
 LATE_FAULT_SECONDS = 0.85
 IDLE_SECONDS = 5000.0  # sandbox seconds after which everything has finished
+SECONDS_BETWEEN_TASKS = 2.0  # a provider's dates have no fractions, so in the same second nothing is older than anything else
 SNAPSHOT_SECONDS = 700.0  # a snapshot is ready after them, and less than an hour old
 
 
@@ -103,6 +104,7 @@ class Scenario:
             self._run_task(step)
 
     def _run_task(self, step: RunTask) -> None:
+        self._admin.advance(SECONDS_BETWEEN_TASKS)
         spec = self._with_id(step.spec) if step.spec.by_id else step.spec
         for fault in step.faults:
             self._admin.fault(fault.kind, cloud=self._cloud, operation=fault.operation, skip=fault.skip, times=fault.times, **fault.details)

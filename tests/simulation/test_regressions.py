@@ -73,3 +73,11 @@ def test_a_firewalls_page_is_no_refusal(virtual_time: VirtualTime) -> None:
     for cloud in ("vpsorg", "ilkbyte"):
         page = Fault("html", "snapshots.create", details={"status": 403, "apply": True})
         run_scenario(virtual_time, cloud, [RunTask(present(cloud, "one"), (page,), rerun=True)])
+
+
+def test_a_snapshot_of_an_earlier_lost_request_is_no_change(virtual_time: VirtualTime) -> None:
+    """The provider made the snapshot of the earlier request first and then rejected this one, of which no response arrived in time."""
+    lost = (Fault("drop_after", "snapshots.create"), Fault("status", "snapshots.list", skip=1, details={"status": 403}))
+    later = RunTask(present("ilkbyte", "one", stop_server=True))
+    scenario = run_scenario(virtual_time, "ilkbyte", [Interfere("power"), RunTask(present("ilkbyte", "one"), lost), later])
+    assert [case.result["changed"] for case in scenario.cases] == [False, False]

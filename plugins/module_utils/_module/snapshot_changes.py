@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import PENDING, RUNNING, Server, Snapshot
+from .._provider.base import PENDING, RUNNING, Server, Snapshot, age_seconds
 from .._state import local_state
 from .._wait.polling import Deadline
 from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
 from .context import OperationContext
+
+CLOCK_RESOLUTION = 1.0  # seconds: a provider's clock and its dates have no fractions
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def request_create(ctx: OperationContext, server: Server, known_ids: set[str], r
         known_ids: See `RequestedSnapshot`.
         replaces: The old snapshot, which is deleted once this one is ready.
     """
-    name, description = ctx.options["name"], ctx.options["description"]
+    name, description, sent_at = ctx.options["name"], ctx.options["description"], ctx.deadline.elapsed
     try:
         snapshot = ctx.send_change(lambda: ctx.provider.create_snapshot(server, name, description))
         ctx.changes.changed = True
@@ -53,7 +55,7 @@ def request_create(ctx: OperationContext, server: Server, known_ids: set[str], r
             return RequestedSnapshot(server, known_ids, _adopt_concurrent(ctx, server, error), is_finished=True)
         if error.outcome != errors.UNKNOWN:
             raise
-        snapshot = _reconcile_create(ctx, server, known_ids, error)
+        snapshot = _reconcile_create(ctx, server, known_ids, sent_at, error)
     if snapshot is None:
         local_state.record_requested(ctx, name)
     elif replaces is not None and ctx.options["wait"]:
@@ -112,13 +114,16 @@ def _adopt_concurrent(ctx: OperationContext, server: Server, error: RewindError)
     raise error
 
 
-def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str], error: RewindError) -> Snapshot:
+def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str], sent_at: float, error: RewindError) -> Snapshot:
     try:
         found = wait_snapshot_listed(ctx, server, ctx.options["name"], known_ids, _reconcile_deadline(ctx, server, ctx.deadline))
     except RewindError:
         error.hint = "check the server's snapshots (rewind.vps.snapshot_info); a rerun reads them first and creates no second one"
         raise error from None
-    ctx.changes.changed = True
+    # One that is older than this request is of an earlier one. The provider completes that first, and then rejects this one.
+    age = age_seconds(found.created_at, ctx.provider.server_time())
+    if age is None or age <= ctx.deadline.elapsed - sent_at + CLOCK_RESOLUTION:
+        ctx.changes.changed = True
     return found
 
 
