@@ -31,7 +31,7 @@ ANSWER_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("html", {"status": [200, 403, 503], "apply": [True, False]}), ("redirect", {"location": [None, OTHER_URL], "apply": [True, False]}),
     ("raw", {"body": ["", "null", "[]", "{}", '{"status": "yes"}', '{"results": [{"id": 1}]}'], "apply": [True, False]}),
     ("malformed_value", {"seed": list(range(12))}), ("unknown_status", {"value": ["hibernating", "failed", "in_progress", "restoring"]}),
-    ("stale", {}), ("shuffle", {"seed": [1, 2, 3]}), ("shift", {"rows": [1, -1]}), ("repeat_page", {}),
+    ("shuffle", {"seed": [1, 2, 3]}), ("shift", {"rows": [1, -1]}), ("repeat_page", {}),
     ("wrong_date", {"seconds": [-7200, 7200, 86400]}), ("wrong_date", {"date": ["missing", "garbage"]}),
 )
 OPERATION_FAULTS: dict[str, tuple[tuple[str, str, dict[str, Any]], ...]] = {
