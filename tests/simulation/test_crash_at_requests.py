@@ -93,8 +93,9 @@ def kill_points(requests: list[dict[str, Any]]) -> list[tuple[int, bool]]:
     return [(number, apply) for number, row in enumerate(requests) for apply in ([False, True] if row["changing"] else [False])]
 
 
-# At Ilkbyte these send the same requests as at VPS.org, or as another case.
+# These send the same requests as at the other provider, or as a part of another case.
 ALIKE = {f"ilkbyte {name}" for name in ("create", "create with retention", "delete", "set a schedule", "remove a schedule")}
+ALIKE |= {f"vpsorg {name}" for name in ("create", "create with the server stopped", "create with retention", "replace a failed one")}
 
 
 @pytest.mark.duration

@@ -21,6 +21,37 @@ CREDENTIALS = {
     "ilkbyte": {"provider": "ilkbyte", "access_key": "access0123456789", "secret_key": "secret0123456789"},
 }
 
+UUID = "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
+VPS_SERVER = {
+    "id": 12345, "uuid": UUID, "name": "web1", "hostname": "web1.example", "status": "active", "ip_address": "192.0.2.1",
+    "ipv4_addresses": ["192.0.2.1"],
+}
+VPS_SNAPSHOT = {
+    "id": 801, "name": "nightly", "description": "", "status": "completed", "size_mb": 2048, "created_at": "2026-01-01T00:00:00Z",
+    "server": {"id": 12345, "name": "web1"},
+}
+ILK_SERVER = {"name": "app1", "status": "running", "ipv4": "192.0.2.1", "ipv6": None}
+ILK_SNAPSHOT = {
+    "name": "nightly", "state": "running", "date": "2026-01-01T00:00:00+03:00", "current": True, "parent": "-",
+    "params": {"is_cron": True, "cron_time": "Her 1 günde bir 02:03 saatinde", "last_run": None, "next_run": "2026-01-02T02:03:00+03:00"},
+}
+
+
+def ok(data=None):
+    return {"status": True, "message": "", "error": "", "data": data}
+
+
+def page(*items, following=None):
+    return {"count": len(items), "next": following, "results": list(items)}
+
+
+# All paths. At Ilkbyte a server's name is part of the path.
+PATHS = {
+    "vpsorg": "/api/v1/(servers/|servers/12345/(power/)?|servers/[0-9a-f-]{36}/|snapshots/|snapshots/801/(restore/)?|account/me/)",
+    "ilkbyte": "/(account|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/"
+               "(show|power|snapshot(/(create|revert|update|delete|cron/add|cron/delete))?))",
+}
+
 # Names with a meaning in a path, a query, a shell, a template, a terminal, a C library or a number parser.
 NAMES = [
     "..", ".", "../snapshot", "%2e%2e", "%2E%2E/", "a/b", "a%2Fb", "a\\b", "a?b=c", "a#b", "a;b", "a&name=b", " ", "a b", "a\nb", "a\r\nX: y", "\0",

@@ -9,10 +9,24 @@ import re
 
 import pytest
 from builders import OPERATIONS, FakeClock
-from fakes.malformed import BASE_URLS, CREDENTIALS, NAMES, FakeSession, assert_valid, bodies, use_session
+from fakes.malformed import (
+    BASE_URLS,
+    CREDENTIALS,
+    ILK_SERVER,
+    ILK_SNAPSHOT,
+    NAMES,
+    PATHS,
+    VPS_SERVER,
+    VPS_SNAPSHOT,
+    FakeSession,
+    assert_valid,
+    bodies,
+    ok,
+    page,
+    use_session,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_fuzz_providers import ILK_SERVER, ILK_SNAPSHOT, PATHS, VPS_SERVER, VPS_SNAPSHOT, ok, page
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
