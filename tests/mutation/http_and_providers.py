@@ -17,8 +17,8 @@ UNCLEAR = (f"{CHANGES}::test_what_may_have_happened_is_sent_once_and_unknown",)
 
 MUTANTS = [
     Mutant(
-        "a change is sent again after a timeout", CLIENT, "ApiClient._send_with_retries",
-        r"= (\w+\.not_applied) if \w+ else (\w+\.transient)", r"= \1 or \2", "sent_once", UNCLEAR,
+        "a change is sent again after a timeout", CLIENT, "ApiClient._send_once",
+        r"(is_retryable=.+) and not \w+", r"\1", "sent_once", UNCLEAR,
     ),
     Mutant(
         "a change uses an old connection, whose loss proves nothing", CLIENT, "ApiClient._send_once",

@@ -33,11 +33,13 @@ MAX_BACKOFF = 15.0
 MIN_RETRY_SECONDS = 60.0  # seconds that one call may take with all its attempts
 MAX_CLOCK_OFFSET = 100 * 365 * 86400.0  # seconds; a Date further off is wrong, and may exceed the range of datetime
 
-_FAILURE_TEXT = {
-    "unreachable": (errors.UNREACHABLE, "could not be reached"),
-    "tls": (errors.TLS, "presented an untrusted TLS certificate"),
-    "timeout": (errors.TIMEOUT, "did not answer in time"),
-    "invalid_response": (errors.INVALID_RESPONSE, "closed the connection mid-response"),
+_RERUN = "run again; a rerun checks the state first and repeats nothing"
+# Kind, text and hint by `HttpError.reason`.
+_FAILURES = {
+    "unreachable": (errors.UNREACHABLE, "could not be reached", "check api_url, the network and the proxy settings, then run again; a rerun is safe"),
+    "tls": (errors.TLS, "presented an untrusted TLS certificate", "check api_url; for a private certificate authority set ca_path to its bundle"),
+    "timeout": (errors.TIMEOUT, "did not answer in time", _RERUN),
+    "invalid_response": (errors.INVALID_RESPONSE, "closed the connection mid-response", _RERUN),
 }
 
 
@@ -99,9 +101,7 @@ class ApiClient:
         """Send a request that changes nothing. It is repeated after a transient error."""
         return self._send_with_retries("GET", path, operation, params, None, changes=False)
 
-    def change(
-        self, method: str, path: str, *, operation: str, params: dict | None = None, json: Any = None
-    ) -> ApiResponse:
+    def change(self, method: str, path: str, *, operation: str, params: dict | None = None, json: Any = None) -> ApiResponse:
         """Send a change. It is repeated only if it provably did not happen.
 
         Raises:
@@ -124,15 +124,17 @@ class ApiClient:
                 try:
                     scheduled_at = limit.wait(self._sleep, rate_limit_deadline)
                 except RateLimitExceeded as exceeded:
-                    error = self._rate_limit_error(method, path, operation, exceeded.seconds)
-                    break
+                    raise RewindError(
+                        f"{self.provider_name} rate limit reached; request not sent ({method} {path})",
+                        kind=errors.RATE_LIMITED, operation=operation,
+                        hint=f"run again in {exceeded.seconds:.0f} s, when the provider accepts requests again",
+                    ) from None
                 throttled_seconds += time.monotonic() - wait_started
             try:
                 response = self._send_once(method, path, operation, params, json, changes)
                 result = self._parse_response(response, method, path, operation, changes)
             except _AttemptFailed as failed:
-                error, retry_after = failed.error, failed.retry_after
-                is_retryable = failed.not_applied if changes else failed.transient
+                error, is_retryable, retry_after = failed.error, failed.is_retryable, failed.retry_after
             else:
                 if limit is not None:
                     limit.on_success()
@@ -148,36 +150,24 @@ class ApiClient:
             self._sleep(delay)
         raise error from None
 
-    def _rate_limit_error(self, method: str, path: str, operation: str, seconds: float) -> RewindError:
-        return RewindError(
-            f"{self.provider_name} rate limit reached; request not sent ({method} {path})",
-            kind=errors.RATE_LIMITED, operation=operation, hint=f"run again in {seconds:.0f} s, when the provider accepts requests again",
-        )
-
-    def _send_once(
-        self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool
-    ) -> HttpResponse:
+    def _send_once(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> HttpResponse:
         try:
             response = self._http.request(
                 method, self.base_url + path, params={**self._query, **(params or {})}, json=json, new_connection=changes
             )
         except HttpError as http_error:
-            reason, connected, detail = http_error.reason, http_error.connected, http_error.detail
+            failure = http_error
         else:
             self._update_clock_offset(response)
             return response
-        kind, text = _FAILURE_TEXT[reason]
-        is_certificate_error = kind == errors.TLS
+        kind, text, hint = _FAILURES[failure.reason]
+        may_be_applied = changes and failure.connected
         raise _AttemptFailed(
             RewindError(
-                f"{self.provider_name} {text} ({method} {path}, {detail})",
-                kind=kind,
-                outcome=errors.UNKNOWN if changes and connected else errors.NOT_APPLIED,
-                operation=operation,
-                hint=_connection_hint(kind, is_certificate_error),
+                f"{self.provider_name} {text} ({method} {path}, {failure.detail})",
+                kind=kind, outcome=errors.UNKNOWN if may_be_applied else errors.NOT_APPLIED, operation=operation, hint=hint,
             ),
-            transient=not is_certificate_error,
-            not_applied=not connected and not is_certificate_error,
+            is_retryable=kind != errors.TLS and not may_be_applied,
         )
 
     def _parse_response(self, response: HttpResponse, method: str, path: str, operation: str, changes: bool) -> ApiResponse:
@@ -191,7 +181,7 @@ class ApiClient:
             kind, text, hint = errors.INVALID_RESPONSE, "returned a non-JSON response", _NOT_JSON
         # A web page proves nothing: a firewall may have blocked the response and not the request.
         is_rejected = 400 <= response.status < 500 and response.status != 408 and (readable or not response.body.strip() or response.status == 429)
-        retry_after = _retry_after(response, self.server_time()) if response.status in (429, 503) else None
+        is_transient = response.status in (408, 429, 502, 503, 504) or 200 <= response.status < 300
         raise _AttemptFailed(
             RewindError(
                 f"{self.provider_name} {text} ({method} {path}, HTTP {response.status})",
@@ -202,9 +192,8 @@ class ApiClient:
                 provider_message=extract_error_message(data) if readable else None,
                 hint=hint,
             ),
-            transient=response.status in (408, 429, 502, 503, 504) or (200 <= response.status < 300),
-            not_applied=response.status == 429,
-            retry_after=retry_after,
+            is_retryable=response.status == 429 if changes else is_transient,
+            retry_after=_retry_after(response, self.server_time()) if response.status in (429, 503) else None,
         )
 
     def _update_clock_offset(self, response: HttpResponse) -> None:
@@ -225,12 +214,9 @@ def _backoff(attempt: int) -> float:
 class _AttemptFailed(Exception):
     """The failure of one attempt, and whether another attempt makes sense."""
 
-    def __init__(self, error: RewindError, *, transient: bool, not_applied: bool, retry_after: float | None = None) -> None:
+    def __init__(self, error: RewindError, *, is_retryable: bool, retry_after: float | None = None) -> None:
         super().__init__(error.kind)
-        self.error = error
-        self.transient = transient
-        self.not_applied = not_applied
-        self.retry_after = retry_after
+        self.error, self.is_retryable, self.retry_after = error, is_retryable, retry_after
 
 
 _NOT_JSON = "check api_url; a web application firewall, a proxy or a maintenance page may have answered instead of the API"
@@ -249,16 +235,12 @@ def _decode_json(response: HttpResponse) -> tuple[Any, bool]:
 def _status_meaning(status: int) -> tuple[str, str, str | None]:
     """Return kind, text and hint for a status that is not a success."""
     if 300 <= status < 400:
-        return errors.INVALID_RESPONSE, "returned a redirect, which is never followed", (
-            "check api_url: scheme, host and path must be those of the API"
-        )
+        hint = "check api_url: scheme, host and path must be those of the API"
+        return errors.INVALID_RESPONSE, "returned a redirect, which is never followed", hint
     meanings = {
-        401: (errors.UNAUTHORIZED, "rejected the credentials", (
-            "check the token or keys of this provider; create new ones in its panel"
-        )),
-        403: (errors.FORBIDDEN, "denied permission", (
-            "give the token or key the rights it needs; a key limited to IP addresses works only from those"
-        )),
+        401: (errors.UNAUTHORIZED, "rejected the credentials", "check the token or keys of this provider; create new ones in its panel"),
+        403: (errors.FORBIDDEN, "denied permission",
+              "give the token or key the rights it needs; a key limited to IP addresses works only from those"),
         404: (errors.NOT_FOUND, "did not find the requested resource", None),
         409: (errors.BUSY, "reported a conflict with another operation", "run again when that operation has finished"),
         429: (errors.RATE_LIMITED, "rate limit reached", "wait a little, then run again"),
@@ -268,14 +250,6 @@ def _status_meaning(status: int) -> tuple[str, str, str | None]:
     if 400 <= status < 500:
         return errors.PROVIDER_REJECTED, "rejected the request", None
     return errors.PROVIDER_ERROR, "returned a server error", "check the provider's status page, then run again; a rerun is safe"
-
-
-def _connection_hint(kind: str, is_certificate_error: bool) -> str:
-    if is_certificate_error:
-        return "check api_url; for a private certificate authority set ca_path to its bundle"
-    if kind == errors.UNREACHABLE:
-        return "check api_url, the network and the proxy settings, then run again; a rerun is safe"
-    return "run again; a rerun checks the state first and repeats nothing"
 
 
 def _retry_after(response: HttpResponse, now: datetime) -> float | None:

@@ -50,9 +50,7 @@ class HttpError(Exception):
 
     def __init__(self, reason: str, connected: bool, detail: str) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.connected = connected
-        self.detail = detail
+        self.reason, self.connected, self.detail = reason, connected, detail
 
 
 @dataclass
@@ -94,7 +92,7 @@ class HttpSession:
         # fails on an invalid Location.
         self._session.get_redirect_target = lambda response: None
         self._session.trust_env = not loopback
-        self._session.auth = _no_auth
+        self._session.auth = lambda request: request  # without one, requests replaces our header with a login of .netrc
         self._session.headers.clear()
         self._session.headers.update(headers)
         self._adapter = _instrumented_adapter(self)
@@ -112,8 +110,7 @@ class HttpSession:
         """
         if new_connection:
             self._adapter.close()
-        state = self._state = _RequestState(connected=False)
-        reason = detail = ""
+        state = self._state = _RequestState()
         # The library's own timeouts are those of single reads, so a slow body would never end.
         timer = threading.Timer(self._timeout, state.abort)
         timer.daemon = True
@@ -146,17 +143,11 @@ class HttpSession:
             return HttpResponse(response.status_code, headers, bytes(body))
 
     def on_connected(self, sock: Any) -> None:
-        """Record that a connection is ready to carry a request (after the TLS handshake, if there is one)."""
+        """Record that a connection is ready to carry a request: it was just opened (TLS included), or is used again."""
         if self._state.expired.is_set():
             raise TimeoutError  # connecting took all the time: send nothing
         self._state.connected = True
         self._state.socket = sock
-
-    def on_request_start(self, sock: Any) -> None:
-        """Record that a request is about to be written. A reused connection has a socket already."""
-        if sock is not None:
-            self._state.connected = True
-            self._state.socket = sock
 
 
 class _ResponseTooLarge(Exception):
@@ -170,11 +161,6 @@ def _silence_urllib3() -> None:
     """
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("urllib3.")] + ["urllib3"]:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # each one: the level of a child overrides its parent's
-
-
-def _no_auth(request: Any) -> Any:
-    """Do nothing. As the session's auth it keeps requests from replacing our header with a login of .netrc."""
-    return request
 
 
 def _failure_reason(error: BaseException) -> str:
@@ -226,7 +212,8 @@ def _instrumented_adapter(session: HttpSession) -> Any:
                 session.on_connected(self.sock)
 
             def request(self, *args: Any, **kwargs: Any) -> Any:
-                session.on_request_start(self.sock)
+                if self.sock is not None:
+                    session.on_connected(self.sock)
                 return super().request(*args, **kwargs)
 
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})

@@ -15,10 +15,15 @@ import difflib
 import functools
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._http.client import ApiClient
 
 READY = "ready"
 PENDING = "pending"
@@ -32,26 +37,20 @@ RESTORING = "restoring"  # Server.task_state, if the provider distinguishes a re
 START = "start"
 STOP = "stop"  # graceful: the operating system shuts down
 
+MAX_PAGES = 2000
+MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
+
 
 @dataclass(frozen=True)
 class Server:
-    """One server.
+    """One server."""
 
-    Attributes:
-        id: Its identity at the provider (VPS.org: the number as text; Ilkbyte: the name).
-        name: Its name, or None while only the id is known.
-        power_state: `running`, `stopped`, another value of the provider, or None if it was not read.
-        task_state: The operation in progress (`restoring`, …), or None.
-        address: Its first IP address, or None.
-        raw: The provider's own object. It is never shown, since it may contain a root password.
-    """
-
-    id: str
-    name: str | None = None
-    power_state: str | None = None
-    task_state: str | None = None
-    address: str | None = None
-    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    id: str  # its identity at the provider (VPS.org: the number as text; Ilkbyte: the name)
+    name: str | None = None  # its name, or None while only the id is known
+    power_state: str | None = None  # `running`, `stopped`, another value of the provider, or None if it was not read
+    task_state: str | None = None  # the operation in progress (`restoring`, …), or None
+    address: str | None = None  # its first IP address, or None
+    raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the provider's own object; never shown: it may hold a password
 
     @property
     def label(self) -> str:
@@ -65,19 +64,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule that takes a snapshot again: every `day` days at `hour`:`minute`, in the provider's time zone.
+    """A schedule that takes a snapshot again: every `day` days at `hour`:`minute`, in the provider's time zone."""
 
-    Attributes:
-        day: None if the provider's text cannot be parsed.
-        last_run: UTC, ISO 8601, or None.
-        next_run: UTC, ISO 8601, or None.
-    """
-
-    day: int | None
+    day: int | None  # None if the provider's text cannot be parsed
     hour: int | None
     minute: int | None
-    last_run: str | None = None
-    next_run: str | None = None
+    last_run: str | None = None  # UTC, ISO 8601, or None
+    next_run: str | None = None  # UTC, ISO 8601, or None
 
     @property
     def is_complete(self) -> bool:
@@ -86,41 +79,25 @@ class Schedule:
 
     def to_result(self) -> dict[str, Any]:
         """Return the data for a task's result."""
-        return {
-            "day": self.day, "hour": self.hour, "minute": self.minute,
-            "last_run": self.last_run, "next_run": self.next_run,
-        }
+        return {"day": self.day, "hour": self.hour, "minute": self.minute, "last_run": self.last_run, "next_run": self.next_run}
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One snapshot of one server.
+    """One snapshot of one server."""
 
-    Attributes:
-        id: Its identity at the provider (Ilkbyte: its name).
-        server: The server it belongs to.
-        status: `ready`, `pending` or `failed`.
-        provider_status: The provider's own status, or None.
-        failure_confirmed: The provider's status is known to mean a failure. An unknown status is `failed` without that.
-        size_mb: MB, or None if unknown.
-        created_at: UTC, ISO 8601 with Z, or None.
-        current: Whether the server's state descends from it. Says nothing about changes since then.
-        parent: The snapshot on top of which it was taken, or None.
-        power_state: The power state that it contains and that a restore brings back (`running`, `stopped`), or None.
-    """
-
-    id: str | None
+    id: str | None  # its identity at the provider (Ilkbyte: its name)
     name: str
-    server: Server
-    status: str
-    provider_status: str | None = None
-    failure_confirmed: bool = False
-    size_mb: int | None = None
-    created_at: str | None = None
+    server: Server  # the server it belongs to
+    status: str  # `ready`, `pending` or `failed`
+    provider_status: str | None = None  # the provider's own status, or None
+    failure_confirmed: bool = False  # The provider's status is known to mean a failure. An unknown status is `failed` without that.
+    size_mb: int | None = None  # MB, or None if unknown
+    created_at: str | None = None  # UTC, ISO 8601 with Z, or None
     description: str | None = None
-    current: bool | None = None
-    parent: str | None = None
-    power_state: str | None = None
+    current: bool | None = None  # Whether the server's state descends from it. Says nothing about changes since then.
+    parent: str | None = None  # the snapshot on top of which it was taken, or None
+    power_state: str | None = None  # the power state that it contains and that a restore brings back (`running`, `stopped`), or None
     schedule: Schedule | None = None
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -149,36 +126,22 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Account:
-    """The account that the credentials belong to.
+    """The account that the credentials belong to."""
 
-    Attributes:
-        name: The account's email address or name.
-        permissions: What the token permits, in the provider's terms; None if the provider does not say.
-    """
-
-    name: str | None
-    permissions: tuple[str, ...] | None = None
+    name: str | None  # the account's email address or name
+    permissions: tuple[str, ...] | None = None  # what the token permits, in the provider's terms; None if the provider does not say
 
 
 @dataclass(frozen=True)
 class Credential:
-    """One secret that the provider requires, and where a request carries it: in a header or in the query.
+    """One secret that the provider requires, and where a request carries it: in a header or in the query."""
 
-    Attributes:
-        option: Name of the option. No other provider uses it, so that no secret is ever sent to another provider.
-        description: What messages call it, with its article.
-        env_vars: Environment variables that hold it; the first one that is set counts.
-        header: Name of the header, or None.
-        query: Name of the query parameter, or None.
-        prefix: Text in front of the secret.
-    """
-
-    option: str
-    description: str
-    env_vars: tuple[str, ...]
-    header: str | None = None
-    query: str | None = None
-    prefix: str = ""
+    option: str  # Name of the option. No other provider uses it, so that no secret is ever sent to another provider.
+    description: str  # what messages call it, with its article
+    env_vars: tuple[str, ...]  # environment variables that hold it; the first one that is set counts
+    header: str | None = None  # name of the header, or None
+    query: str | None = None  # name of the query parameter, or None
+    prefix: str = ""  # text in front of the secret
 
 
 @dataclass(frozen=True)
@@ -192,45 +155,25 @@ class ProviderEndpoint:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a provider can do, and its rules.
+    """What a provider can do, and its rules."""
 
-    Attributes:
-        name_pattern: What the complete name of a snapshot must match.
-        name_rule: The same rule for people.
-        max_snapshots: Limit for one server; None if no limit is known.
-        unique_names: Whether names are unique among the snapshots of a server.
-        lists_all_snapshots: Whether one call lists the snapshots of all servers.
-        server_list_has_details: Whether the list of servers has the same details as the call for one server.
-        description: Whether a snapshot can have a description.
-        recreate: Whether one call replaces a snapshot by a new one of the same name.
-        schedule: Whether the provider has schedules.
-        schedule_timezone: Time zone of a schedule's time and its constant offset to UTC in minutes; None without schedules.
-        power: Whether servers can be started and stopped.
-        snapshot_tree: Whether snapshots have parents, and one of them is current.
-        synchronous_delete: Whether a snapshot is gone when its deletion is answered.
-        reports_restoring: Whether a server's `task_state` distinguishes a restore (`restoring`) from other operations.
-        restore_leaves_running: Whether a successful restore leaves the server running, whatever the snapshot contains.
-        expected_create_seconds: When a snapshot is usually ready.
-        expected_restore_seconds: When a restore is usually finished.
-    """
-
-    name_pattern: str
-    name_rule: str
-    max_snapshots: int | None
-    unique_names: bool
-    lists_all_snapshots: bool
-    server_list_has_details: bool
-    description: bool
-    recreate: bool
-    schedule: bool
-    schedule_timezone: tuple[str, int] | None
-    power: bool
-    snapshot_tree: bool
-    synchronous_delete: bool
-    reports_restoring: bool
-    restore_leaves_running: bool
-    expected_create_seconds: float
-    expected_restore_seconds: float
+    name_pattern: str  # what the complete name of a snapshot must match
+    name_rule: str  # the same rule for people
+    max_snapshots: int | None  # limit for one server; None if no limit is known
+    unique_names: bool  # whether names are unique among the snapshots of a server
+    lists_all_snapshots: bool  # whether one call lists the snapshots of all servers
+    server_list_has_details: bool  # whether the list of servers has the same details as the call for one server
+    description: bool  # whether a snapshot can have a description
+    recreate: bool  # whether one call replaces a snapshot by a new one of the same name
+    schedule: bool  # whether the provider has schedules
+    schedule_timezone: tuple[str, int] | None  # time zone of a schedule's time and its constant offset to UTC in minutes; None without schedules
+    power: bool  # whether servers can be started and stopped
+    snapshot_tree: bool  # whether snapshots have parents, and one of them is current
+    synchronous_delete: bool  # whether a snapshot is gone when its deletion is answered
+    reports_restoring: bool  # whether a server's `task_state` distinguishes a restore (`restoring`) from other operations
+    restore_leaves_running: bool  # whether a successful restore leaves the server running, whatever the snapshot contains
+    expected_create_seconds: float  # when a snapshot is usually ready
+    expected_restore_seconds: float  # when a restore is usually finished
 
 
 class Provider(abc.ABC):
@@ -240,9 +183,12 @@ class Provider(abc.ABC):
     endpoint: ProviderEndpoint
     capabilities: Capabilities
 
-    @abc.abstractmethod
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+
     def server_time(self) -> datetime:
         """Return the provider's time, UTC."""
+        return self._api.server_time()
 
     @abc.abstractmethod
     def server_from_reference(self, reference: str) -> Server | None:
@@ -271,7 +217,24 @@ class Provider(abc.ABC):
             matches = [server for server in servers if server.id == identified.id]
         else:
             matches = [server for server in servers if reference in self.aliases_of(server)]
-        return require_single_match(self.display_name, reference, matches, servers)
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise RewindError(
+                f"{len(matches)} servers at {self.display_name} are named {reference!r}: {_format_servers(matches)}",
+                kind=errors.AMBIGUOUS, server=reference, hint="name the server by its id",
+            )
+        by_name = {server.name or server.id: server for server in servers}
+        suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
+        if suggestions:
+            hint = f"did you mean {_format_servers(suggestions)}?"
+        elif servers:
+            hint = f"servers of this account: {_format_servers(servers[:8])}{', …' if len(servers) > 8 else ''}"
+        else:
+            hint = "this account has no servers; are these the right credentials?"
+        raise RewindError(
+            f"There is no server {reference!r} in this {self.display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
+        )
 
     def invalidate(self) -> None:
         """Discard cached reads, if the provider has any."""
@@ -298,53 +261,47 @@ class Provider(abc.ABC):
         """Delete the snapshot permanently. False if it was gone already."""
 
     @abc.abstractmethod
-    def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        """Replace the snapshot by a new one of the same name (only with the capability `recreate`)."""
-
-    @abc.abstractmethod
     def set_power(self, server: Server, action: str) -> None:
         """Start or stop the server (`start`, `stop`). Does not wait for the new power state."""
-
-    @abc.abstractmethod
-    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        """Add a schedule to an existing snapshot (only with the capability `schedule`)."""
-
-    @abc.abstractmethod
-    def remove_schedule(self, snapshot: Snapshot) -> None:
-        """Remove the schedule of a snapshot (only with the capability `schedule`)."""
 
     @abc.abstractmethod
     def whoami(self) -> Account:
         """Return the account of the credentials and what they permit."""
 
+    # --- optional: see the capabilities
+
+    def recreate_snapshot(self, snapshot: Snapshot) -> None:
+        """Replace the snapshot by a new one of the same name (only with the capability `recreate`)."""
+        raise unsupported(self, "re-creating a snapshot")
+
+    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
+        """Add a schedule to an existing snapshot (only with the capability `schedule`)."""
+        raise unsupported(self, "snapshot schedules")
+
+    def remove_schedule(self, snapshot: Snapshot) -> None:
+        """Remove the schedule of a snapshot (only with the capability `schedule`)."""
+        raise unsupported(self, "snapshot schedules")
+
+    # --- for subclasses
+
+    def _read_until_consistent(self, operation: str, read_once: Callable[[], list | None]) -> list:
+        """Return a list of several pages. `read_once` returns None if the list changed between two pages; then all are read again."""
+        for _attempt in range(MAX_LIST_ATTEMPTS):
+            found = read_once()
+            if found is not None:
+                return found
+        raise unexpected_response(self.display_name, operation, f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
+
+    def _unverified_response(self, operation: str, problem: str, server: str, snapshot: str | None = None) -> RewindError:
+        """Return the error for a change whose status is a success and whose body does not confirm it."""
+        error = unexpected_response(self.display_name, operation, problem)
+        error.outcome = errors.UNKNOWN
+        return error.add_context(server, snapshot)
+
 
 def unsupported(provider: Provider, feature: str, hint: str | None = None) -> RewindError:
     """Return the error for something that the provider cannot do at all."""
     return RewindError(f"{provider.display_name} does not support {feature}", kind=errors.UNSUPPORTED, hint=hint)
-
-
-def require_single_match(display_name: str, reference: str, matches: list[Server], servers: list[Server]) -> Server:
-    """Return the only match. Otherwise raise an error that lists the candidates."""
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise RewindError(
-            f"{len(matches)} servers at {display_name} are named {reference!r}: {_format_servers(matches)}",
-            kind=errors.AMBIGUOUS,
-            server=reference,
-            hint="name the server by its id",
-        )
-    by_name = {server.name or server.id: server for server in servers}
-    suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
-    if suggestions:
-        hint = f"did you mean {_format_servers(suggestions)}?"
-    elif servers:
-        hint = f"servers of this account: {_format_servers(servers[:8])}{', …' if len(servers) > 8 else ''}"
-    else:
-        hint = "this account has no servers; are these the right credentials?"
-    raise RewindError(
-        f"There is no server {reference!r} in this {display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
-    )
 
 
 def _format_servers(servers: list[Server]) -> str:

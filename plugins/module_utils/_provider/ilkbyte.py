@@ -13,16 +13,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _errors as errors
 from .._errors import RewindError
 from .._text import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
-
-if TYPE_CHECKING:
-    from .._http.client import ApiClient
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # observed: 3-16 letters and digits; more is accepted
 # A name that can be part of a path. A slash, a percent sign or dots alone would lead to another path, here or at the provider.
@@ -33,8 +30,6 @@ _POWER_STATES = {
 }
 _BUSY_STATUSES = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is created or loaded
 _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # observed
-MAX_PAGES = 2000
-MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 
 class Ilkbyte(base.Provider):
@@ -69,12 +64,6 @@ class Ilkbyte(base.Provider):
         expected_restore_seconds=180,  # assumed: nothing is documented
     )
 
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
-
-    def server_time(self) -> datetime:
-        return self._api.server_time()
-
     # --- servers
 
     def server_from_reference(self, reference: str) -> Server | None:
@@ -96,18 +85,13 @@ class Ilkbyte(base.Provider):
         return self.resolve_server(reference, servers)
 
     def list_servers(self) -> list[Server]:
-        # If the list changes between two pages, a server may be on both. One that is on neither cannot be noticed, since there is no count.
-        for _attempt in range(MAX_LIST_ATTEMPTS):
-            found = self._list_servers_once()
-            if found is not None:
-                return found
-        raise base.unexpected_response(self.display_name, "servers.list", f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
+        return self._read_until_consistent("servers.list", self._list_servers_once)
 
     def _list_servers_once(self) -> list[Server] | None:
-        """Return the servers; None if the pages are inconsistent."""
+        """Return the servers; None if one is on two pages. One that is on neither cannot be noticed, since there is no count."""
         found: dict[str, Server] = {}
         rows = 0
-        for page in range(1, MAX_PAGES):
+        for page in range(1, base.MAX_PAGES):
             data = self._request_data("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):

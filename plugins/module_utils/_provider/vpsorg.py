@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -22,7 +21,7 @@ from . import base
 from .base import Account, Server, Snapshot
 
 if TYPE_CHECKING:
-    from .._http.client import ApiClient, ApiResponse
+    from .._http.client import ApiResponse
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _READY_STATUSES = {"completed"}  # documented
@@ -30,8 +29,6 @@ _PENDING_STATUSES = {"in_progress", "pending", "creating", "queued"}  # the firs
 _FAILED_STATUSES = {"failed", "error"}  # assumed: no failure word is documented
 _POWER_STATES = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
 _PAGE_SIZE = 100  # the maximum (observed, for servers)
-MAX_PAGES = 2000
-MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 
 class VpsOrg(base.Provider):
@@ -62,12 +59,6 @@ class VpsOrg(base.Provider):
         expected_create_seconds=600,  # documented: 3-10 minutes
         expected_restore_seconds=900,  # documented: 5-15 minutes
     )
-
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
-
-    def server_time(self) -> datetime:
-        return self._api.server_time()
 
     # --- servers
 
@@ -155,16 +146,7 @@ class VpsOrg(base.Provider):
             raise self._unverified_response("snapshots.delete", f"HTTP {response.status} instead of 204", snapshot.server.label, snapshot.label)
         return True
 
-    def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "re-creating a snapshot")
-
-    # --- schedules and the account
-
-    def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
-        raise base.unsupported(self, "snapshot schedules")
-
-    def remove_schedule(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "snapshot schedules")
+    # --- the account
 
     def whoami(self) -> Account:
         data = self._api.read("/account/me/", operation="account").data
@@ -189,30 +171,19 @@ class VpsOrg(base.Provider):
             error.add_context(server, snapshot)
             raise
 
-    def _unverified_response(self, operation: str, problem: str, server: str, snapshot: str | None = None) -> RewindError:
-        """Return the error for a change whose status is a success and whose body does not confirm it."""
-        error = base.unexpected_response(self.display_name, operation, problem)
-        error.outcome = errors.UNKNOWN
-        return error.add_context(server, snapshot)
-
     def _list_all(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return all items of a list that Django REST framework splits into pages (observed).
-
-        If the list changes between two pages, an item may be on both or on neither. Then all pages are read again.
-        """
-        for _attempt in range(MAX_LIST_ATTEMPTS):
-            found = self._list_all_once(path, operation, params)
-            if found is not None:
-                return found
-        raise base.unexpected_response(self.display_name, operation, f"the list changed {MAX_LIST_ATTEMPTS} times while it was read")
+        return self._read_until_consistent(operation, lambda: self._list_all_once(path, operation, params))
 
     def _list_all_once(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """Return the items; None if the pages are inconsistent."""
+        """Return all items of a list that Django REST framework splits into pages (observed); None if the pages are inconsistent.
+
+        If the list changes between two pages, an item may be on both or on neither.
+        """
         found: dict[str, dict[str, Any]] = {}
         seen_pages: set[str] = set()
         counts: set[int] = set()
         rows = 0
-        for _page in range(MAX_PAGES):
+        for _page in range(base.MAX_PAGES):
             try:
                 data = self._api.read(path, operation=operation, params=params).data
             except RewindError as error:
@@ -235,7 +206,7 @@ class VpsOrg(base.Provider):
                 raise base.unexpected_response(self.display_name, operation, "a page repeats")
             seen_pages.add(str(next_url))
             params = self._next_page_params(next_url, path, operation)
-        raise base.unexpected_response(self.display_name, operation, f"more than {MAX_PAGES} pages")
+        raise base.unexpected_response(self.display_name, operation, f"more than {base.MAX_PAGES} pages")
 
     def _next_page_params(self, url: Any, path: str, operation: str) -> dict[str, str]:
         """Return the query of the next page. Host and path stay the same, so that the token goes nowhere else."""

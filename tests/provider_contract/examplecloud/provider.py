@@ -6,17 +6,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Server, Snapshot
 
-if TYPE_CHECKING:
-    from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
+UNCONFIRMED = "it does not confirm the request"
 
 
 class ExampleCloud(base.Provider):
@@ -47,12 +45,6 @@ class ExampleCloud(base.Provider):
         expected_create_seconds=300,
         expected_restore_seconds=600,
     )
-
-    def __init__(self, api: ApiClient) -> None:
-        self._api = api
-
-    def server_time(self) -> datetime:
-        return self._api.server_time()
 
     def server_from_reference(self, reference: str) -> Server | None:
         return Server(str(int(reference))) if _is_number(reference) else None
@@ -95,7 +87,7 @@ class ExampleCloud(base.Provider):
         except RewindError:
             created = None
         if created is None or created.name != name:
-            raise self._unverified_response("snapshots.create", server, name)
+            raise self._unverified_response("snapshots.create", UNCONFIRMED, server.label, name)
         return created
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
@@ -113,21 +105,12 @@ class ExampleCloud(base.Provider):
     def set_power(self, server: Server, action: str) -> None:
         data = self._change("POST", f"/servers/{quote(server.id, safe='')}/power", "servers.power", server, None, {"action": action})
         if not isinstance(data, dict) or str(data.get("server")) != server.id:
-            raise self._unverified_response("servers.power", server, None)
-
-    def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "re-creating a snapshot")
-
-    def add_schedule(self, snapshot: Snapshot, schedule: Schedule) -> None:
-        raise base.unsupported(self, "snapshot schedules")
-
-    def remove_schedule(self, snapshot: Snapshot) -> None:
-        raise base.unsupported(self, "snapshot schedules")
+            raise self._unverified_response("servers.power", UNCONFIRMED, server.label)
 
     def _snapshot_change(self, method: str, path: str, operation: str, snapshot: Snapshot) -> None:
         data = self._change(method, path, operation, snapshot.server, f"{snapshot.name} ({snapshot.id})")
         if not isinstance(data, dict) or str(data.get("snapshot")) != snapshot.id:
-            raise self._unverified_response(operation, snapshot.server, snapshot.name)
+            raise self._unverified_response(operation, UNCONFIRMED, snapshot.server.label, snapshot.name)
 
     def _change(self, method: str, path: str, operation: str, server: Server, snapshot: str | None, json: Any = None) -> Any:
         try:
@@ -137,12 +120,6 @@ class ExampleCloud(base.Provider):
                 error.hint = "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again"
             error.add_context(server.label, snapshot)
             raise
-
-    def _unverified_response(self, operation: str, server: Server, snapshot: str | None) -> RewindError:
-        """Return the error for a success that does not confirm the request. The caller reads the state back."""
-        error = base.unexpected_response(self.display_name, operation, "it does not confirm the request")
-        error.outcome = errors.UNKNOWN
-        return error.add_context(server.label, snapshot)
 
     def _list(self, data: Any, key: str, operation: str) -> list[Any]:
         items = data.get(key) if isinstance(data, dict) else None

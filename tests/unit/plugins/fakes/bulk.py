@@ -107,20 +107,11 @@ class FakeConnection(base.Provider):
         with self.account.call("restore", snapshot.server.id):
             pass
 
-    def recreate_snapshot(self, snapshot: Snapshot) -> None:
-        raise NotImplementedError
-
     def set_power(self, server: Server, action: str) -> None:
         with self.account.call(action, server.id):
             self.account.servers[server.id] = replace(self.account.servers[server.id], power_state={"start": "running", "stop": "stopped"}[action])
             stopped = sum(1 for item in self.account.servers.values() if item.power_state == "stopped")
             self.account.max_stopped = max(self.account.max_stopped, stopped)
-
-    def add_schedule(self, snapshot: Snapshot, schedule: base.Schedule) -> None:
-        raise NotImplementedError
-
-    def remove_schedule(self, snapshot: Snapshot) -> None:
-        raise NotImplementedError
 
     def whoami(self) -> base.Account:
         return base.Account("someone@example.com")
