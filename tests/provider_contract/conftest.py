@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from example_sandbox import ExampleSandbox
-    from providers import CloudUnderTest
+    from providers import SimulatedProvider
 
     from sandbox import SandboxHandle
 
@@ -37,9 +37,9 @@ def shared_sandbox() -> Iterator[SandboxHandle]:
 
 @pytest.fixture(scope="session", autouse=True)
 def every_provider_is_tested() -> None:
-    from providers import CLOUDS, PROVIDERS
+    from providers import FACTS, PROVIDERS
 
-    assert set(NAMES) == set(CLOUDS) == set(PROVIDERS), "a provider without an entry here would not be tested"
+    assert set(NAMES) == set(FACTS) == set(PROVIDERS), "a provider without an entry here would not be tested"
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def sandbox(shared_sandbox: SandboxHandle) -> SandboxHandle:
 
 
 @pytest.fixture(params=NAMES)
-def cloud(request: pytest.FixtureRequest) -> CloudUnderTest:
+def simulated_provider(request: pytest.FixtureRequest) -> SimulatedProvider:
     """Each simulated provider in turn."""
     if request.param != "examplecloud":
         return connected(request.param, request.getfixturevalue("sandbox"))
@@ -69,21 +69,21 @@ def cloud(request: pytest.FixtureRequest) -> CloudUnderTest:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec and callspec.params.get("cloud") == "examplecloud" and item.path.stem == "test_contract_refusals":
+        if callspec and callspec.params.get("simulated_provider") == "examplecloud" and item.path.stem == "test_contract_refusals":
             item.add_marker("slow")
 
 
 @pytest.fixture
-def vpsorg(sandbox: SandboxHandle) -> CloudUnderTest:
+def vpsorg(sandbox: SandboxHandle) -> SimulatedProvider:
     return connected("vpsorg", sandbox)
 
 
 @pytest.fixture
-def ilkbyte(sandbox: SandboxHandle) -> CloudUnderTest:
+def ilkbyte(sandbox: SandboxHandle) -> SimulatedProvider:
     return connected("ilkbyte", sandbox)
 
 
-def connected(name: str, sandbox: SandboxHandle | ExampleSandbox) -> CloudUnderTest:
-    from providers import CloudUnderTest
+def connected(name: str, sandbox: SandboxHandle | ExampleSandbox) -> SimulatedProvider:
+    from providers import SimulatedProvider
 
-    return CloudUnderTest(name, sandbox)
+    return SimulatedProvider(name, sandbox)

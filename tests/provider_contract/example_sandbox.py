@@ -32,7 +32,7 @@ class ExampleSandbox:
 
 @contextmanager
 def example_sandbox(speed: float) -> Iterator[ExampleSandbox]:
-    """The sandbox runs in a thread of this process, since its own program has the two real clouds only."""
+    """The sandbox runs in a thread of this process, since its own program has the two real providers only."""
     from examplecloud.sandbox_side import ExampleApi, ExampleCloud
 
     loop = asyncio.new_event_loop()

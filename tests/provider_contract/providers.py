@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A provider and its simulated provider in the sandbox, seen from both sides.
 
-`CLOUDS` has what a test must know about a provider, for example the names of its servers. A new provider needs an entry
+`FACTS` has what a test must know about a provider, for example the names of its servers. A new provider needs an entry
 there, and all tests then apply to it.
 """
 
@@ -36,7 +36,7 @@ class ProviderFacts:
     pages: bool = True  # whether its list of servers comes in pages
 
 
-CLOUDS = {
+FACTS = {
     "vpsorg": ProviderFacts("web1", "web2", "web3", "active", "stopped"),
     "ilkbyte": ProviderFacts("app1", "app2", "app3", "running", "shut off"),
     "examplecloud": ProviderFacts("box1", "box2", "box3", "active", "stopped", pages=False),
@@ -45,14 +45,14 @@ CLOUDS = {
 PROVIDERS = {**REGISTRY, "examplecloud": provider_module().ExampleCloud}
 
 
-class CloudUnderTest:
+class SimulatedProvider:
     """One simulated provider of the sandbox."""
 
     def __init__(self, name: str, sandbox: SandboxHandle) -> None:
         self.name = name
         self.sandbox = sandbox
         self.admin = sandbox.admin
-        self.facts = CLOUDS[name]
+        self.facts = FACTS[name]
         self.sleeps: list[float] = []
         self.provider = self.connect()
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from providers import CloudUnderTest
+from providers import SimulatedProvider
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -22,29 +22,29 @@ def started() -> Iterator[SandboxHandle]:
 
 
 @pytest.fixture(params=["vpsorg", "ilkbyte"])
-def tls_cloud(request: pytest.FixtureRequest, started: SandboxHandle) -> CloudUnderTest:
+def tls_provider(request: pytest.FixtureRequest, started: SandboxHandle) -> SimulatedProvider:
     started.admin.reset()
-    return CloudUnderTest(request.param, started)
+    return SimulatedProvider(request.param, started)
 
 
-def test_a_good_certificate_of_a_private_authority(tls_cloud):
-    assert tls_cloud.sandbox.ca_path and tls_cloud.provider.whoami()
-    tls_cloud.provider.create_snapshot(tls_cloud.server(), "first", None)
-    assert "snapshot_started" in tls_cloud.events()
+def test_a_good_certificate_of_a_private_authority(tls_provider):
+    assert tls_provider.sandbox.ca_path and tls_provider.provider.whoami()
+    tls_provider.provider.create_snapshot(tls_provider.server(), "first", None)
+    assert "snapshot_started" in tls_provider.events()
 
 
 @pytest.mark.parametrize("certificate", BAD)
-def test_a_bad_certificate(tls_cloud, certificate):
-    server, snapshot = tls_cloud.server(), tls_cloud.add_snapshot()
+def test_a_bad_certificate(tls_provider, certificate):
+    server, snapshot = tls_provider.server(), tls_provider.add_snapshot()
     for operation, call in {
-        "snapshots.create": lambda: tls_cloud.provider.create_snapshot(server, "another", None),
-        "snapshots.restore": lambda: tls_cloud.provider.restore_snapshot(snapshot),
-        "servers.list": lambda: tls_cloud.connect().list_servers(),
+        "snapshots.create": lambda: tls_provider.provider.create_snapshot(server, "another", None),
+        "snapshots.restore": lambda: tls_provider.provider.restore_snapshot(snapshot),
+        "servers.list": lambda: tls_provider.connect().list_servers(),
     }.items():
-        tls_cloud.admin.certificate(tls_cloud.name, certificate, times=1)  # so that a second try would succeed
+        tls_provider.admin.certificate(tls_provider.name, certificate, times=1)  # so that a second try would succeed
         with pytest.raises(RewindError) as caught:
             call()
         error = caught.value
         assert (error.kind, error.outcome, error.operation) == (errors.TLS, errors.NOT_APPLIED, operation)
-        assert "ca_path" in error.hint and tls_cloud.sleeps == []
-    assert tls_cloud.requests() == [] and tls_cloud.events() == []
+        assert "ca_path" in error.hint and tls_provider.sleeps == []
+    assert tls_provider.requests() == [] and tls_provider.events() == []
