@@ -7,7 +7,7 @@ import time
 from email.utils import formatdate
 
 import pytest
-from fakes.http_server import close_connection, half_response, no_response, raw_bytes, reset, response, serving
+from fakes.http_server import close_connection, half_response, raw_bytes, reset, response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -62,20 +62,6 @@ def test_a_transient_fault_is_retried(fault):
     assert len(server.requests) == 3 and len(delays) == 2
 
 
-def test_a_read_timeout_is_retried():
-    delays = []
-    with serving(no_response, GOOD) as server:
-        assert read(api(server, delays, timeout=1.5)).status == 200
-    assert len(server.requests) == 2
-
-
-def test_a_refused_connection_is_retried():
-    with serving(GOOD, listening=False) as server:
-        client = ApiClient("VPS.org", server.url, timeout=5, sleep=lambda seconds: server.listen())
-        assert read(client).status == 200
-    assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize(("fault", "kind"), [
     (response(429), errors.RATE_LIMITED), (response(503), errors.PROVIDER_ERROR), (reset, errors.UNREACHABLE),
     (half_response, errors.INVALID_RESPONSE), (response(200, b"<html>"), errors.INVALID_RESPONSE), (response(200, b""), errors.INVALID_RESPONSE),
@@ -125,21 +111,13 @@ def test_retry_after_in_seconds(status, header, seconds):
     assert delays == [seconds]
 
 
-@pytest.mark.parametrize("clock_offset", [0, -86400, 3600])
-def test_retry_after_as_a_date_by_the_providers_own_clock(clock_offset):
+@pytest.mark.parametrize(("clock_offset", "seconds"), [(-86400, 20), (3600, 20), (0, -999)])
+def test_retry_after_as_a_date_by_the_providers_own_clock(clock_offset, seconds):
     delays = []
     now = time.time() + clock_offset
-    with serving(response(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now + 20, usegmt=True)), GOOD) as server:
+    with serving(response(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now + seconds, usegmt=True)), GOOD) as server:
         read(api(server, delays))
-    assert delays[0] == pytest.approx(20, abs=2)
-
-
-def test_retry_after_in_the_past_is_no_pause():
-    delays = []
-    now = time.time()
-    with serving(response(503, date=formatdate(now, usegmt=True), retry_after=formatdate(now - 999, usegmt=True)), GOOD) as server:
-        read(api(server, delays))
-    assert delays == [0.0]
+    assert delays[0] == pytest.approx(max(0, seconds), abs=2)
 
 
 @pytest.mark.parametrize("header", ["soon", "-5", "", "1.5", "Mon, 99 Foo 2026 00:00:00 GMT", "²", "7 seconds"])
@@ -183,14 +161,6 @@ def test_server_time_is_the_providers_time():
         read(client)
         assert client.server_time().strftime("%Y-%m-%dT%H:%M") == "2026-01-15T18:30"
         assert client.server_time().utcoffset().total_seconds() == 0
-
-
-@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Jan 2026 18:30:00 GMT"])
-def test_without_a_date_this_machines_clock_is_used(date):
-    with serving(response(200, {}, date=date)) as server:
-        client = api(server, [])
-        read(client)
-        assert abs(client.server_time().timestamp() - time.time()) < 5
 
 
 # --- provider messages

@@ -20,7 +20,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_timestamp, to_iso8601
-from ansible_collections.rewind.vps.plugins.module_utils._text import MAX_PROVIDER_MESSAGE, extract_error_message, sanitize
+from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 DATES = st.sampled_from([
     "Fri, 31 Dec 9999 23:59:59 -2359", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0100 00:00:00 +2359", "Mon, 01 Jan 0001 00:00:00 GMT",
@@ -67,20 +67,6 @@ def test_any_responses(responses, changes):
 def test_retry_after_is_a_time_or_nothing(response, now):
     seconds = client._retry_after(response, now)
     assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
-
-
-@given(DATES | TEXTS)
-def test_server_time_is_a_time_whatever_the_date_header_is(message):
-    made = client_on(HttpResponse(200, {"date": message}, b"{}"))
-    made.read("/x", operation="x")
-    made._clock_offset = made._clock_offset or 0.0
-    assert made.server_time().tzinfo is timezone.utc
-
-
-@given(ANYTHING)
-def test_an_extracted_message_is_one_bounded_sanitized_line(body):
-    message = extract_error_message(json.loads(json.dumps(body)))
-    assert message is None or (0 < len(message) <= MAX_PROVIDER_MESSAGE and "\n" not in message and message == sanitize(message))
 
 
 @given(TEXTS | st.sampled_from([

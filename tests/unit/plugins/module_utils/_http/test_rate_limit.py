@@ -11,7 +11,7 @@ from fakes.http_server import response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
-from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import INITIAL_INTERVAL, MAX_INTERVAL, RateLimit, RateLimitExceeded
+from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import INITIAL_INTERVAL, MAX_INTERVAL, RateLimit
 
 
 class Clock:
@@ -132,19 +132,6 @@ def test_other_faults_have_all_their_attempts_after_many_429():
     with serving(*script) as server:
         ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
     assert len(server.requests) == len(script)
-
-
-def test_a_pause_longer_than_the_budget_lets_no_request_out():
-    clock = Clock()
-    rate = limit(clock, retry_budget=600.0)
-    rate.on_throttled(3600.0, schedule(rate, clock))
-    for _other in range(3):
-        with pytest.raises(RateLimitExceeded) as caught:
-            schedule(rate, clock)
-        assert caught.value.seconds == 3600.0
-    assert clock.slept == []
-    clock.now += 3600.0
-    schedule(rate, clock)
 
 
 def test_the_budget_is_each_requests_own_and_not_the_tasks():

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Restores that fail, or whose start is unknown, in virtual time.
-"""
+"""Restores that fail or whose response is lost, and a server that never stops for its snapshot, in virtual time."""
 
 from __future__ import annotations
 
@@ -63,16 +62,6 @@ def test_failing_half_way(virtual_time: VirtualTime, cloud: str, name: str, sett
     assert virtual_time.sandbox.admin.server(server)["status"] == OFF[cloud]
 
 
-@pytest.mark.parametrize("cloud", CLOUDS)
-def test_an_unknown_restore_that_did_not_start_is_reported_and_not_repeated(virtual_time: VirtualTime, cloud: str) -> None:
-    """The connection broke before the restore started."""
-    unknown = restore(virtual_time, cloud, "one", {"kind": "drop_before"})
-    assert unknown.result["failed"] and unknown.result["error"]["outcome"] == "unknown"
-    assert unknown.changing == ["snapshots.restore"] and unknown.events == []
-    assert "unknown whether" in unknown.result["msg"] and SERVERS[cloud][0] in unknown.result["msg"] and "run again" in unknown.result["msg"]
-    assert unknown.result["changed"] is False
-
-
 @pytest.mark.parametrize("fault", [{"kind": "drop_after"}, {"kind": "html", "status": 502, "apply": True}], ids=["connection", "502"])
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_restore_whose_response_is_lost_is_found(virtual_time: VirtualTime, cloud: str, fault: dict[str, Any]) -> None:
@@ -83,7 +72,14 @@ def test_a_restore_whose_response_is_lost_is_found(virtual_time: VirtualTime, cl
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_throttled_restore_is_sent_again(virtual_time: VirtualTime, cloud: str) -> None:
-    again = restore(virtual_time, cloud, "one", {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}})
-    assert not again.result.get("failed"), again.result
-    assert again.changing == ["snapshots.restore"] * 2 and again.events == ["restore_started", "restore_done"]
+def test_a_server_that_never_stops_is_not_forced(virtual_time: VirtualTime, cloud: str) -> None:
+    admin, server = virtual_time.sandbox.admin, SERVERS[cloud][0]
+    admin.reset()
+    virtual_time.clear_local_state()
+    admin.clear_request_log()
+    admin.fault("power_stuck", cloud=cloud, operation="servers.power", seconds=300)
+    result = virtual_time.task(cloud, "snapshot", server=server, name="one", stop_server=True, wait_timeout=60)
+    assert result["error"]["kind"] == "wait_timeout" and server in result["msg"] and "start it in the" in result["msg"]
+    actions = [(row["body"] or {}).get("action") or row["query"].get("set") for row in admin.requests(changing=True)]
+    assert actions == [{"vpsorg": "stop", "ilkbyte": "shutdown"}[cloud]], "one graceful stop, and no snapshot"
+    assert admin.server(server)["status"] == {"vpsorg": "active", "ilkbyte": "running"}[cloud]
