@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot_restore. (Failing restores, in virtual time: simulation/test_failing_restores.py.)"""
+"""The module snapshot_restore. (Failing restores, in virtual time: simulation/test_failing_operations.py.)"""
 
 from __future__ import annotations
 

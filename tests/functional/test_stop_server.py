@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module snapshot with stop_server. (Servers that stop late or never, in virtual time: simulation/test_failing_power.py.)"""
+"""The module snapshot with stop_server. (Servers that stop late or never, in virtual time: simulation/test_failing_operations.py.)"""
 
 from __future__ import annotations
 
