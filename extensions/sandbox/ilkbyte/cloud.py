@@ -198,9 +198,9 @@ class Ilkbyte(Cloud[IlkbyteServer]):
         await self.perform(server, work)
 
     async def drop_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Remove a snapshot, its disk image and its schedule."""
-        server.tree.delete(name)
+        """Remove a snapshot, its disk image and its schedule. Lists show it until all of it is done."""
         await server.machine.drop_image(server.images.pop(name))
+        server.tree.delete(name)
         self._stop_schedule(server, name)
 
     async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None, taken_at: datetime | None = None) -> None:
