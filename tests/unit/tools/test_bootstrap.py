@@ -34,22 +34,11 @@ def test_python_3_8_can_read_the_file() -> None:
     ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
-def test_the_python_that_runs_it_is_taken_if_it_is_suitable(environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "bin/python3.13", "exit 0")
-    monkeypatch.setattr(sys, "executable", program(tmp_path / "good", "exit 0"))
-
-    assert bootstrap.find_python(environ) == str(tmp_path / "good")
-
-
-def test_a_broken_shim_does_not_hide_a_python_behind_it(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["old/python3", "bin/python3.12", "home/.local/share/uv/python/cpython-3.12.1-linux/bin/python3"],
+                         ids=["the one that runs it", "behind a broken shim", "of a version manager"])
+def test_the_first_suitable_python_is_taken(environ: dict[str, str], tmp_path: Path, place: str) -> None:
     program(tmp_path / "shims/python3.12", "echo 'command not found' >&2; exit 127")
-    good = program(tmp_path / "bin/python3.12", "exit 0")
-
-    assert bootstrap.find_python(environ) == good
-
-
-def test_version_managers_are_searched(environ: dict[str, str], tmp_path: Path) -> None:
-    good = program(tmp_path / "home/.local/share/uv/python/cpython-3.12.1-linux/bin/python3", "exit 0")
+    good = program(tmp_path / place, "exit 0")
 
     assert bootstrap.find_python(environ) == good
 

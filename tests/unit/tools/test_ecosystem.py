@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, linter_faults, pages
-
-ROOT = Path(__file__).resolve().parents[3]
-
+from tools.ecosystem import PAGES_OF_ANSIBLE, context_faults, importer_faults, introspection_faults, linter_faults
 
 SPECIFIC = "WARNING: playbooks/prune.yml:6:10: syntax-check[specific][/]: Error processing keyword 'hosts': 'hosts' is undefined"
 UNFOUND = "ERROR    Failed to find {} playbook."
@@ -43,14 +40,6 @@ def test_only_pages_of_ansible_itself_may_be_out_of_reach() -> None:
     assert not PAGES_OF_ANSIBLE.search(prefix + "'ansible_collections.rewind.vps.snapshots_module' [ref.ref]")
     assert not PAGES_OF_ANSIBLE.search("/tmp/site/rst/index.rst:3: WARNING: Title underline too short.")
     assert not PAGES_OF_ANSIBLE.search("x.rst:1: WARNING: 'envvar' reference target not found: REWIND_SURPRISE [ref.envvar]")
-
-
-def test_everything_that_is_called_by_name_has_a_page() -> None:
-    found = pages(ROOT)
-
-    assert {"snapshot_module.html", "servers_inventory.html", "guarded_ssh_connection.html", "guarded_upgrade_role.html"} <= set(found)
-    assert len([name for name in found if name.endswith("_module.html")]) == len(list((ROOT / "plugins/modules").glob("[a-z]*.py")))
-    assert len([name for name in found if name.endswith("_role.html")]) == len([path for path in (ROOT / "roles").iterdir() if path.is_dir()])
 
 
 def test_an_image_that_gets_more_or_less_than_requests_is_a_fault(tmp_path: Path) -> None:

@@ -37,18 +37,15 @@ def test_each_form_is_found_whole_cut_short_folded_and_wrapped(secret: str, name
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_secret_in_a_quoted_json_text_is_found(secret: str) -> None:
+def test_a_secret_within_other_text_is_found(secret: str) -> None:
     assert found(secret, json.dumps({"cmd": json.dumps({"key": secret})}))
     assert found(secret, "\\n".join([secret[:5], secret[5:]])), "wrapped, and then written as JSON"
-
-
-@pytest.mark.parametrize("before", ["", "a", "ab", "abc:"])
-@pytest.mark.parametrize("secret", SECRETS)
-def test_base64_is_found_at_any_offset_of_the_secret(secret: str, before: str) -> None:
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        text = encode(before.encode() + secret.encode() + b":tail").decode()
-        assert found(secret, text)
-        assert found(secret, "\r\n".join(text[start:start + 10] for start in range(0, len(text), 10)))
+    assert Searcher([secret]).search("binary", b"\xff\x00\xfe" + secret.encode() + b"\xff")
+    for before in (b"", b"a", b"ab"):  # base64 at any offset
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(before + secret.encode() + b":tail").decode()
+            assert found(secret, text)
+            assert found(secret, "\r\n".join(text[start:start + 10] for start in range(0, len(text), 10)))
 
 
 def test_innocent_text_is_none() -> None:
@@ -60,7 +57,3 @@ def test_innocent_text_is_none() -> None:
     assert not searcher.search("masked", "Bearer ******** VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
     assert searcher.hits == []
     assert searcher.searched == sum(len(encodings_of(secret)) for secret in SECRETS) * 103
-
-
-def test_bytes_that_are_no_text_are_searched_too() -> None:
-    assert Searcher(SECRETS).search("binary", b"\xff\x00\xfe" + SECRETS[0].encode() + b"\xff")
