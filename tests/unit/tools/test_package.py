@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
 import yaml
+from jinja2 import Environment
+from jinja2.meta import find_undeclared_variables
 from support.collection_link import copy_collection, project_files
 
 from tools.release import faults
 
 ROOT = Path(__file__).resolve().parents[3]
+JINJA = Environment()
 
 
 def test_the_archive_holds_the_collection_and_nothing_of_the_tools(tmp_path: Path) -> None:
@@ -58,3 +62,14 @@ def test_the_version_to_come_has_a_changelog_entry() -> None:
     released = yaml.safe_load(changes.read_text(encoding="utf-8"))["releases"] if changes.exists() else {}
 
     assert version in released or (ROOT / f"changelogs/fragments/{version}.yml").exists()
+
+
+def test_the_first_comment_of_each_playbook_names_its_variables() -> None:
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        (play,) = yaml.safe_load(text)
+        own = {*play.get("vars", {}), *(task["register"] for task in play.get("tasks", []) if "register" in task)}
+        own |= {"now", "query", "omit", "inventory_hostname", "ansible_playbook_python", "rewind_provider", "rewind_api_url", "rewind_server_id"}
+        read = {name for template in re.findall(r"\{\{.*?\}\}", text, re.DOTALL) for name in find_undeclared_variables(JINJA.parse(template))} - own
+        comment = text.partition("\n---\n")[0]
+        assert read and [name for name in read if not re.search(rf"\b{name}\b", comment)] == [], path.name
