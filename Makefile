@@ -8,9 +8,9 @@ NOX = $(or $(PYTHON),$(error No Python found: install Python 3.11 or newer, for 
 	tests/tools/bootstrap.py
 ARGS ?=
 COMMANDS = demo sandbox lint sanity pytest molecule mutants secret-scan benchmark ecosystem-checks docs changelog release-check \
-	test-all run lock clean
+	run lock clean
 
-.PHONY: help test $(COMMANDS)
+.PHONY: help test test-all $(COMMANDS)
 
 help:
 	@echo 'make demo       watch an upgrade fail and be rolled back, at two providers simulated on this machine'
@@ -38,6 +38,6 @@ help:
 $(COMMANDS):
 	@$(NOX) --session $@ -- $(ARGS)
 
-# pytest runs beside the linters; each prints its output when it ends.
-test:
+# pytest runs beside what needs one process; each prints its output when it ends.
+test test-all:
 	@$(NOX) --parallel 2 --session $@

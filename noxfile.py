@@ -43,8 +43,8 @@ def run_pytest(space: Workspace, markers: str) -> None:
     """Run the tests with these markers, unless the command line names others."""
     arguments = space.session.posargs
     cores = os.cpu_count() or 1
-    # Tests often wait, so a core can run two at a time. Beside the linters it runs one.
-    processes = min(8, cores if space.session.parallel else 2 * cores)
+    # Tests often wait, so a core can run two at a time. One fewer where another session runs beside them.
+    processes = min(8, 2 * cores - (1 if space.session.parallel and space.session.name == "pytest" else 0))
     options = ("-n", processes, "--dist", "worksteal", "--durations", "10")
     space.python("-m", "pytest", *options, *([] if "-m" in arguments else ["-m", markers]), *arguments)
 
@@ -111,9 +111,9 @@ def pytest_slow(session: nox.Session) -> None:
 
 @nox.session(name="pytest-oldest")
 def pytest_oldest(session: nox.Session) -> None:
-    """The quick tests on the oldest supported ansible-core."""
+    """The quick tests on the oldest supported ansible-core, without those of secret-scan."""
     with workspace(session, "oldest") as space:
-        run_pytest(space, QUICK)
+        run_pytest(space, f"{QUICK} and not secret_scan")
 
 
 # What Ansible itself displays and stores differs between these versions.
@@ -153,35 +153,35 @@ def benchmark(session: nox.Session) -> None:
         space.python("tests/benchmark/run.py", *session.posargs)
 
 
-@nox.session(name="docs-lint")
+@nox.session(name="docs-lint", allow_parallel=True)
 def docs_lint(session: nox.Session) -> None:
     """antsibull-docs: lint the documentation."""
     with workspace(session, "ecosystem") as space:
         ecosystem.docs_lint(space)
 
 
-@nox.session
+@nox.session(allow_parallel=True)
 def docs(session: nox.Session) -> None:
     """The documentation as web pages, in tests/output/docs-site."""
     with workspace(session, "ecosystem") as space:
         ecosystem.docs_site(space)
 
 
-@nox.session(name="changelog-check")
+@nox.session(name="changelog-check", allow_parallel=True)
 def changelog_check(session: nox.Session) -> None:
     """antsibull-changelog: check the fragments."""
     with workspace(session, "ecosystem") as space:
         ecosystem.changelog(space)
 
 
-@nox.session(name="ansible-builder")
+@nox.session(name="ansible-builder", allow_parallel=True)
 def ansible_builder(session: nox.Session) -> None:
     """What an execution environment with the collection gets."""
     with workspace(session, "ecosystem") as space:
         ecosystem.execution_environment(space)
 
 
-@nox.session(name="galaxy-importer")
+@nox.session(name="galaxy-importer", allow_parallel=True)
 def galaxy_importer(session: nox.Session) -> None:
     """Galaxy's import of the artifact."""
     with workspace(session, "importer") as space:
@@ -196,7 +196,7 @@ def ansible_rulebook(session: nox.Session) -> None:
 
 
 # The pre-release's pylint is downloaded from GitHub, not from a package index, so it is skipped.
-@nox.session(name="sanity-cores")
+@nox.session(name="sanity-cores", allow_parallel=True)
 @nox.parametrize(("core", "skipped"), [("oldest", ()), ("middle", ()), ("next", ("pylint",))], ids=["oldest", "middle", "next, pylint skipped"])
 def sanity_cores(session: nox.Session, core: str, skipped: tuple[str, ...]) -> None:
     """ansible-test sanity on other versions of ansible-core."""
@@ -226,10 +226,11 @@ def release_check(session: nox.Session) -> None:
         release.check(space)
 
 
-@nox.session(
-    name="test-all",
-    requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", "pytest-oldest", "secret-scan", "release-check"],
-)
+# Without secret-scan(newest): its tests are part of pytest and pytest-slow.
+OTHER_CORES = ["pytest-oldest", "secret-scan(oldest)", "secret-scan(middle)", "secret-scan(next)"]
+
+
+@nox.session(name="test-all", requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "release-check"])
 def test_all(session: nox.Session) -> None:
     """All checks, the slow tests, and the tests on the oldest supported ansible-core."""
 

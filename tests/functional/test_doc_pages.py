@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
-MAKE_TARGETS = {"help", "test", *re.search(r"^COMMANDS = (.*)$", MAKEFILE, re.MULTILINE)[1].split()}
+MAKE_TARGETS = {"help", "test", "test-all", *re.search(r"^COMMANDS = (.*)$", MAKEFILE, re.MULTILINE)[1].split()}
 TESTS_BY_NAME = "".join((ROOT / test).read_text("utf-8") for test in TESTED_BY_NAME)
 OWN_SANDBOX = "in the background"
 INSTALLS = "ansible-galaxy collection install"

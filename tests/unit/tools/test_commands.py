@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 NOXFILE = (ROOT / "noxfile.py").read_text(encoding="utf-8")
-COMMANDS = {"test", *re.search(r"^COMMANDS = (.*?[^\\])$", MAKEFILE, re.MULTILINE | re.DOTALL).group(1).replace("\\\n", " ").split()}
+COMMANDS = {"test", "test-all", *re.search(r"^COMMANDS = (.*?[^\\])$", MAKEFILE, re.MULTILINE | re.DOTALL).group(1).replace("\\\n", " ").split()}
 # A session has the name of its function, or one of its own.
 SESSIONS = {name or function for name, function in re.findall(r'^@nox\.session(?:\(\s*name="([\w-]+)")?[^@]*?^(?:@nox\.parametrize.*\n)?def (\w+)',
                                                               NOXFILE, re.MULTILINE)}
