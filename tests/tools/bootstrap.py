@@ -96,22 +96,11 @@ def ensure(environ):
     return python
 
 
-def open_standard_streams():
-    """Give every program the three standard streams, open and blocking, as Ansible requires."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.set_blocking(descriptor, True)
-        except OSError:  # closed, as some schedulers leave it
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, descriptor)
-            if null != descriptor:
-                os.close(null)
-            os.set_inheritable(descriptor, True)
-
-
 def main(arguments):
     """Run nox in place of this program."""
-    open_standard_streams()
+    for descriptor in (0, 1, 2):  # Ansible rejects streams that do not block, which some CI agents pass on
+        with contextlib.suppress(OSError):
+            os.set_blocking(descriptor, True)
     environ = {name: value for name, value in os.environ.items() if not name.startswith(MISLEADING)}
     python = ensure(environ)
     os.execve(python, [python, "-m", "nox", "--noxfile", os.path.join(ROOT, "noxfile.py")] + arguments, environ)

@@ -74,14 +74,3 @@ def test_environments_are_in_the_checkout_unless_its_path_has_a_colon() -> None:
     elsewhere = bootstrap.environments_dir("/a:b")
     assert ":" not in elsewhere
     assert elsewhere != bootstrap.environments_dir("/a:c")
-
-
-def test_closed_standard_streams_are_opened() -> None:
-    code = (
-        "import subprocess, sys\nfrom tools.bootstrap import open_standard_streams\nopen_standard_streams()\n"
-        "child = 'import os, sys; os.fstat(0); os.fstat(1); sys.exit(42)'\n"
-        "sys.exit(subprocess.call([sys.executable, '-c', child]))\n"
-    )
-    closing = ["sh", "-c", 'exec "$0" "$@" <&- >&-', sys.executable, "-c", code]
-
-    assert subprocess.run(closing, env={**os.environ, "PYTHONPATH": str(FILE.parents[1])}, check=False).returncode == 42
