@@ -15,7 +15,11 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OLDEST, NEWEST = 11, 14  # minor versions of Python 3
-PROBE = f"import sys, ctypes, ensurepip, ssl, venv, zlib; sys.exit(not (3, {OLDEST}) <= sys.version_info[:2] <= (3, {NEWEST}))"
+# No pre-release and no free-threaded build.
+PROBE = """import sys, sysconfig, ctypes, ensurepip, ssl, venv, zlib
+suitable = (3, {}) <= sys.version_info[:2] <= (3, {}) and sys.version_info[3] == "final" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+sys.exit(not suitable)"""
+PROBE_TIMEOUT = 30  # seconds
 FILES = [os.path.join(ROOT, "tests", name) for name in ("requirements-tools.txt", "constraints.txt")]
 # They would send packages elsewhere than into the environment, or change what nox does.
 MISLEADING = ("NOX", "PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -60,13 +64,19 @@ def managed_pythons(environ):
     return [path for directory in directories for path in sorted(glob.glob(glob.escape(directory) + "/*/bin/python3"), reverse=True)]
 
 
+def is_suitable(candidate, oldest, newest):
+    """Whether it runs, has one of these versions and can create environments."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        command = [candidate, "-I", "-c", PROBE.format(oldest, newest)]
+        return subprocess.call(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PROBE_TIMEOUT) == 0
+    return False
+
+
 def find_python(environ):
-    """The first candidate that runs, has a supported version and can create environments. Exits with a message if there is none."""
+    """The first suitable candidate. Exits with a message if there is none."""
     for candidate in candidates(environ):
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            command = [candidate, "-I", "-c", PROBE]
-            if subprocess.call(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30) == 0:
-                return candidate
+        if is_suitable(candidate, OLDEST, NEWEST):
+            return candidate
     sys.exit(
         "{} is not Python 3.{} to 3.{} with the modules venv, ensurepip and ssl{}: install one, for example apt install python3 python3-venv, "
         "or name it with REWIND_PYTHON=/path/to/python3.".format(

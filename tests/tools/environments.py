@@ -75,7 +75,7 @@ def ensure(name: str, run: Callable[..., object]) -> Path:
             return directory
         settings = read_pip_settings(os.environ)
         options = {"env": uv_variables(settings, os.environ), "silent": True, "log": False, "external": True}
-        interpreter = find_python(recipe)
+        interpreter = find_python(recipe, os.environ)
         print(f"==> creating the environment {directory} with {interpreter}", flush=True)
         run(find_uv_bin(), "venv", "--clear", "--python", interpreter, str(directory), **options)
         constraints_file = directory / "constraints.txt"
@@ -89,21 +89,16 @@ def ensure(name: str, run: Callable[..., object]) -> Path:
     return directory
 
 
-def find_python(recipe: Recipe) -> str:
-    """The newest Python on this machine that the recipe allows."""
-    from python_discovery import get_interpreter
-
-    versions = [f"3.{minor}" for minor in range(recipe.newest, recipe.oldest - 1, -1)]
-    named = os.environ.get("REWIND_PYTHON")
-    # No pre-release and no free-threaded build.
-    found = get_interpreter(
-        [named] if named else versions,
-        try_first_with=bootstrap.managed_pythons(os.environ),
-        predicate=lambda info: f"3.{info.version_info.minor}" in versions and info.version_info.releaselevel == "final" and not info.free_threaded,
-    )
-    if not found:
-        raise SystemExit(f"{named or 'This machine'} has no Python {versions[-1]} to {versions[0]}, which this session needs.")
-    return found.system_executable or found.executable
+def find_python(recipe: Recipe, environ: Mapping[str, str]) -> str:
+    """The newest Python on this machine that the recipe allows. Exits with a message if there is none."""
+    this, *others = bootstrap.candidates(environ)  # this one belongs to the environment of nox, so it is the last
+    suitable = [candidate for candidate in (*others, this) if bootstrap.is_suitable(candidate, recipe.oldest, recipe.newest)]
+    for minor in range(recipe.newest, recipe.oldest - 1, -1):
+        for candidate in suitable:
+            if bootstrap.is_suitable(candidate, minor, minor):
+                return candidate
+    machine = environ.get("REWIND_PYTHON") or "This machine"
+    raise SystemExit(f"{machine} has no Python 3.{recipe.oldest} to 3.{recipe.newest}, which this session needs.")
 
 
 def read_pip_settings(environ: Mapping[str, str]) -> dict[str, str]:

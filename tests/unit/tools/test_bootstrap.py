@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tools import bootstrap
+from tools.environments import Recipe, find_python
 
 FILE = Path(bootstrap.__file__)
 
@@ -43,6 +44,19 @@ def test_the_first_suitable_python_is_taken(environ: dict[str, str], tmp_path: P
     assert bootstrap.find_python(environ) == good
 
 
+def test_an_environment_gets_the_newest_python_that_responds(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "PROBE_TIMEOUT", 2)
+    program(tmp_path / "bin/python3.14", "exec sleep 300")
+    program(tmp_path / "shims/python3.12", 'case "$3" in *"<= (3, 11)"*) exit 1;; esac')
+    program(tmp_path / "bin/python3.11", 'case "$3" in *"(3, 12) <="*) exit 1;; esac')
+
+    assert find_python(Recipe((), newest=12), environ) == str(tmp_path / "shims/python3.12")
+    with pytest.raises(SystemExit, match="This machine has no Python 3.11 to 3.14"):
+        find_python(Recipe(()), {**environ, "PATH": ""})
+
+
 def test_a_named_python_is_the_only_candidate(environ: dict[str, str], tmp_path: Path) -> None:
     program(tmp_path / "bin/python3.13", "exit 0")
     environ["REWIND_PYTHON"] = program(tmp_path / "odd dir 'x'/python", "exit 1")
@@ -65,8 +79,8 @@ def test_without_a_suitable_python_one_sentence_names_the_remedy(environ: dict[s
 
 
 def test_the_probe_rejects_other_versions() -> None:
-    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE]) == 0
-    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE.replace("(3, 11)", "(3, 99)")]) == 1
+    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE.format(bootstrap.OLDEST, bootstrap.NEWEST)]) == 0
+    assert subprocess.call([sys.executable, "-I", "-c", bootstrap.PROBE.format(98, 99)]) == 1
 
 
 def test_environments_are_in_the_checkout_unless_its_path_has_a_colon() -> None:
