@@ -9,6 +9,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def main(arguments):
     for descriptor in (0, 1, 2):  # Ansible rejects streams that do not block, which some CI agents pass on
         with contextlib.suppress(OSError):
             os.set_blocking(descriptor, True)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in the background of a script; the tests of Ctrl-C would inherit that
     environ = {name: value for name, value in os.environ.items() if not name.startswith(MISLEADING)}
     python = ensure(environ)
     os.execve(python, [python, "-m", "nox", "--noxfile", os.path.join(ROOT, "noxfile.py")] + arguments, environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,14 @@ def test_environments_are_in_the_checkout_unless_its_path_has_a_colon() -> None:
     elsewhere = bootstrap.environments_dir("/a:b")
     assert ":" not in elsewhere
     assert elsewhere != bootstrap.environments_dir("/a:c")
+
+
+def test_ctrl_c_is_not_ignored_in_the_background_of_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(bootstrap, "ensure", lambda environ: "python")
+        monkeypatch.setattr(os, "execve", lambda *command: None)
+        bootstrap.main(["--list"])
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
