@@ -48,14 +48,14 @@ def test_the_first_suitable_python_is_taken(environ: dict[str, str], tmp_path: P
 def test_an_environment_gets_the_newest_python_that_responds(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bootstrap, "PROBE_TIMEOUT", 2)
+    monkeypatch.setattr(bootstrap, "PROBE_TIMEOUT", 5)
     program(tmp_path / "bin/python3.14", "exec sleep 300")
     program(tmp_path / "shims/python3.12", 'case "$3" in *"<= (3, 11)"*) exit 1;; esac')
     program(tmp_path / "bin/python3.11", 'case "$3" in *"(3, 12) <="*) exit 1;; esac')
 
     assert find_python(Recipe((), newest=12), environ) == str(tmp_path / "shims/python3.12")
     with pytest.raises(SystemExit, match="This machine has no Python 3.11 to 3.14"):
-        find_python(Recipe(()), {**environ, "PATH": ""})
+        find_python(Recipe(()), {**environ, "PATH": str(tmp_path / "empty")})
 
 
 def test_a_named_python_is_the_only_candidate(environ: dict[str, str], tmp_path: Path) -> None:
