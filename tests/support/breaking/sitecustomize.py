@@ -20,7 +20,7 @@ PLACES = (
     "module_utils._provider.vpsorg:VpsOrg.list_snapshots", "module_utils._provider.ilkbyte:Ilkbyte.list_snapshots",
     "module_utils._module.snapshot:run", "module_utils._module.context:OperationContext.get_server_and_snapshots",
     "module_utils._wait.polling:wait_until",
-    "module_utils._argspec:normalize_params", "module_utils._execute:_execute", "module_utils._execute:_tls_verify",
+    "module_utils._argspec:normalize_params", "module_utils._execute:_validate", "module_utils._execute:_tls_verify",
     "module_utils._redaction:Redactor.redact_text",
     "module_utils._redaction:Redactor.__init__", "plugin_utils._action:InProcessAction._module_reason",
     "plugin_utils._action:InProcessAction._run_in_process", "plugin_utils._action:InProcessAction._credentials_as_options",
