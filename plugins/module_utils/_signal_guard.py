@@ -21,38 +21,25 @@ from ._errors import Cancelled, Interrupted
 
 _this_thread = threading.local()
 
-_TERMINATION_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-_HANDLED_SIGNALS = (*_TERMINATION_SIGNALS, signal.SIGALRM)
+_HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM)
 
 POLL_INTERVAL = 0.05
 
 
 @contextlib.contextmanager
-def defer_signals(redeliver: Callable[[int], None]) -> Iterator[None]:
-    """Defer signals until the end of the block. `redeliver` is called with the first of them then."""
-    with _install_handlers(redeliver) as (defer, dummy):
-        defer()
-        yield
+def guard_signals(redeliver: Callable[[int], None], *, interrupts: bool = False) -> Iterator[Callable[[], None]]:
+    """Defer signals until the end of the block. `redeliver` is called with the first of them then.
 
-
-@contextlib.contextmanager
-def raise_on_signal(redeliver: Callable[[int], None]) -> Iterator[Callable[[], None]]:
-    """Raise `Interrupted` in the block on the first signal, and defer further ones.
+    Args:
+        interrupts: The first termination signal raises `Interrupted` in the block, and further ones are deferred.
 
     Yields:
         A function that defers the first signal, too, from then on.
     """
-    with _install_handlers(redeliver) as (defer, raise_once):
-        raise_once()
-        yield defer
-
-
-@contextlib.contextmanager
-def _install_handlers(redeliver: Callable[[int], None]) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
     if threading.current_thread() is not threading.main_thread():  # only the main thread may install signal handlers
         signals: ThreadSignals | None = getattr(_this_thread, "signals", None)
-        with signals.critical_section() if signals is not None else contextlib.nullcontext(((lambda: None), (lambda: None))) as callbacks:
-            yield callbacks
+        with signals.critical_section(interrupts) if signals is not None else contextlib.nullcontext(lambda: None) as defer:
+            yield defer
         return
     pending: list[int] = []
 
@@ -68,14 +55,14 @@ def _install_handlers(redeliver: Callable[[int], None]) -> Iterator[tuple[Callab
         for number in previous:
             signal.signal(number, hold)
 
-    def raise_once() -> None:
-        for number in _TERMINATION_SIGNALS:
-            if number in previous:
-                signal.signal(number, interrupt)
-
     previous = _active_handlers()
     try:
-        yield defer, raise_once
+        if not interrupts:
+            defer()
+        else:
+            for number in previous.keys() - {signal.SIGALRM}:
+                signal.signal(number, interrupt)
+        yield defer
     finally:
         _restore_handlers(previous)
         if pending:
@@ -95,8 +82,8 @@ def _restore_handlers(previous: dict[int, Any]) -> None:
 class ThreadSignals:
     """Signals in a task with several threads. Python delivers them to the main thread only.
 
-    While no thread is in a critical section, a signal does what it did before. Otherwise it is deferred: threads within
-    `raise_on_signal` restore what they have changed, and then it is delivered. From then on no thread starts anything.
+    While no thread is in a critical section, a signal does what it did before. Otherwise it is deferred: threads that
+    signals interrupt restore what they have changed, and then it is delivered. From then on no thread starts anything.
     """
 
     def __init__(self) -> None:
@@ -145,22 +132,20 @@ class ThreadSignals:
             del _this_thread.signals
 
     @contextlib.contextmanager
-    def critical_section(self) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-        """Mark the current thread as critical inside the block. Yield a function that defers signals and one that raises on the first."""
+    def critical_section(self, interrupts: bool) -> Iterator[Callable[[], None]]:
+        """Mark the current thread as critical inside the block, see `guard_signals`."""
 
         def defer() -> None:
             _this_thread.interruptible = False
-
-        def raise_once() -> None:
-            if self._is_cancel_requested():  # there is nothing to restore yet
-                raise Cancelled
-            _this_thread.interruptible = True
 
         with self._lock:
             self._critical_count += 1
         _this_thread.in_critical_section = True
         try:
-            yield defer, raise_once
+            if interrupts and self._is_cancel_requested():  # there is nothing to restore yet
+                raise Cancelled
+            _this_thread.interruptible = interrupts
+            yield defer
         finally:
             _this_thread.in_critical_section = _this_thread.interruptible = False
             with self._lock:

@@ -20,7 +20,7 @@ MUTANTS = [
         (f"{REQUESTS}::test_a_stopped_server_is_started_again_when_its_snapshot_fails",),
     ),
     Mutant(
-        "a signal ends the task while the server is off", SIGNALS, "_install_handlers.defer",
+        "a signal ends the task while the server is off", SIGNALS, "guard_signals.defer",
         r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/module_utils/test_signal_guard.py",),
     ),
     Mutant(

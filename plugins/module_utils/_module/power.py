@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _errors as errors
-from .. import _signal_guard as signal_guard
 from .._errors import RewindError
 from .._provider.base import RUNNING, START, STOP, STOPPED, Server
+from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_for_power, wait_with_context
@@ -52,7 +52,7 @@ def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) 
             f"Server {server.label} is {server.power_state}; only a running server can be stopped for its snapshot",
             kind=errors.NOT_READY, server=server.label, hint="check it in the provider's panel, or omit stop_server",
         )
-    with signal_guard.raise_on_signal(ctx.redeliver_signal) as defer:
+    with guard_signals(ctx.redeliver_signal, interrupts=True) as defer:
         stop_sent = confirmed_off = False
         had_note = ctx.state is not None and STOPPED_FOR_SNAPSHOT in ctx.state.all()
         _write_stop_note(ctx, server)

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from .. import _errors as errors
-from .. import _signal_guard as signal_guard
 from .._argspec import PROVIDER, ArgumentSpec, require_range, validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
+from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline, wait_until
 from .._wait.waiters import RECONCILE_TIMEOUT
@@ -76,7 +76,7 @@ def _ensure(ctx: OperationContext, server: Server, snapshot: Snapshot | None, de
         _change(ctx, snapshot, desired)
     else:
         # Between the two requests there is no schedule, so the task must not be interrupted there.
-        with signal_guard.defer_signals(ctx.redeliver_signal):
+        with guard_signals(ctx.redeliver_signal):
             _replace(ctx, snapshot, old, desired)
     summary = f"{'would be' if ctx.check_mode else 'is'} {'set' if desired else 'removed'}"
     return _result(ctx, server, snapshot, old, desired, f"The schedule of {label} {summary}")

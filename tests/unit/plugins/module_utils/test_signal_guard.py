@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Interrupted, defer_signals, raise_on_signal
+from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Interrupted, guard_signals
 
 TERMINATION_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
 
@@ -33,7 +33,7 @@ def send_signal(number):
 @pytest.mark.parametrize("number", [*TERMINATION_SIGNALS, signal.SIGALRM])
 def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_restored):
     redelivered, finished = [], []
-    with defer_signals(redelivered.append):
+    with guard_signals(redelivered.append):
         send_signal(number)
         assert redelivered == []
         send_signal(signal.SIGTERM)
@@ -44,7 +44,7 @@ def test_a_deferred_signal_waits_for_the_end_of_the_block(number, handlers_are_r
 @pytest.mark.parametrize("number", TERMINATION_SIGNALS)
 def test_a_signal_unwinds_once_and_the_cleanup_is_not_disturbed(number, handlers_are_restored):
     redelivered, restored = [], []
-    with pytest.raises(Interrupted), raise_on_signal(redelivered.append):
+    with pytest.raises(Interrupted), guard_signals(redelivered.append, interrupts=True):
         try:
             send_signal(number)
             raise AssertionError("the signal did not unwind")
@@ -58,7 +58,7 @@ def test_a_signal_unwinds_once_and_the_cleanup_is_not_disturbed(number, handlers
 
 def test_from_a_certain_point_on_the_first_signal_waits_too():
     redelivered, finished = [], []
-    with raise_on_signal(redelivered.append) as defer:
+    with guard_signals(redelivered.append, interrupts=True) as defer:
         defer()
         send_signal(signal.SIGTERM)
         finished.append(True)
@@ -66,6 +66,6 @@ def test_from_a_certain_point_on_the_first_signal_waits_too():
 
 
 def test_a_time_limit_reaches_its_own_handler_while_nothing_is_half_done(handlers_are_restored):
-    with raise_on_signal(lambda number: None):
+    with guard_signals(lambda number: None, interrupts=True):
         send_signal(signal.SIGALRM)
     assert handlers_are_restored == [signal.SIGALRM]

@@ -13,9 +13,8 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils import _signal_guard as signal_guard
 from ansible_collections.rewind.vps.plugins.module_utils._bulk import executor, reads
-from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Cancelled, Interrupted, ThreadSignals, raise_on_signal
+from ansible_collections.rewind.vps.plugins.module_utils._signal_guard import Cancelled, Interrupted, ThreadSignals, guard_signals
 
 TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGALRM]
 
@@ -145,7 +144,7 @@ class CriticalThread:
         with self._signals.register_thread():
             try:
                 if self._critical:
-                    with raise_on_signal(lambda number: self.ended.append("redelivered by a thread")) as defer:
+                    with guard_signals(lambda number: self.ended.append("redelivered by a thread"), interrupts=True) as defer:
                         try:
                             self._work()
                         except BaseException:
@@ -215,7 +214,7 @@ def test_after_a_signal_no_critical_section_starts():
         def enter_late() -> None:
             with thread_signals.register_thread():
                 try:
-                    with raise_on_signal(lambda number: None):
+                    with guard_signals(lambda number: None, interrupts=True):
                         late.append("stopped a server")
                 except Interrupted as ended:
                     late.append(type(ended).__name__)
@@ -259,7 +258,7 @@ def test_a_signal_that_is_ignored_stays_ignored(critical):
             thread_signals.deliver(redelivered.append)
             thread.finish()
         assert thread.ended == [] and redelivered == [] and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-        with raise_on_signal(redelivered.append):
+        with guard_signals(redelivered.append, interrupts=True):
             send_signal(signal.SIGHUP)
         assert redelivered == []
     finally:
@@ -290,7 +289,7 @@ def test_an_unregistered_thread_touches_no_signal_and_has_nothing_to_unwind():
     done = []
 
     def in_other_thread() -> None:
-        with ThreadSignals().install(), raise_on_signal(lambda number: None) as defer, signal_guard.defer_signals(lambda number: None):
+        with ThreadSignals().install(), guard_signals(lambda number: None, interrupts=True) as defer, guard_signals(lambda number: None):
             defer()
             done.append(signal.getsignal(signal.SIGTERM))
 
