@@ -40,25 +40,174 @@ _value:
   type: dict
 """
 
+import hashlib
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._errors import UNSUPPORTED, RewindError, invalid_argument
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
-from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import plan
+
+CLOUD = "cloud"
+METHODS = ("auto", CLOUD, "systemd", "cron")
+DEFAULT_RETAIN = 3  # with a runner
+MAX_NAME_LENGTH = 64
+SLACK_HOURS = 2  # more than the hour that daylight saving time adds to a day or removes from it
+
+TIMESTAMP_FORMAT = "%Y%m%d%H%M"  # the end of each snapshot name, UTC
+TIMESTAMP_GLOB = "2[0-9][0-9][0-9][01][0-9][0-3][0-9][0-2][0-9][0-5][0-9]"  # matches TIMESTAMP_FORMAT
+
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 def schedule_plan(options: dict[str, Any]) -> dict[str, Any]:
     """Return the plan, or the error as data: Ansible would add text of its own to an exception of a filter."""
     try:
-        provider = REGISTRY.get(str(options["provider"]))
-        if provider is None:
-            raise invalid_argument(
-                f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
-                "set it, the host variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
-            )
-        return {"error": "", **plan(options, provider.capabilities, provider.display_name)}
+        return {"error": "", **_plan(options)}
     except RewindError as error:
         return {"error": error.format()}
+
+
+def _plan(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Plan a schedule. Numbers can be text, as from the command line.
+
+    An option that the method cannot honour is rejected. If the role adjusted it instead, the user would notice too late.
+    """
+    provider = REGISTRY.get(str(options["provider"]))
+    if provider is None:
+        raise invalid_argument(
+            f"snapshot_schedule_provider must be one of {', '.join(REGISTRY)}",
+            "set it, the host variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
+        )
+    server, name, method = _server(options), _name(options, provider), _method(options, provider)
+    unit = unit_name(str(options["provider"]), server, name)
+    planned: dict[str, Any] = {"method": method, "provider": str(options["provider"]), "server": server, "name": name, "unit": unit}
+    if options["state"] == "absent":
+        return planned
+    days, hour, minute = _number(options, "every_days", 1, 365), _number(options, "hour", 0, 23), _number(options, "minute", 0, 59)
+    zone = _zone(options)
+    if method == CLOUD:
+        return {**planned, **_plan_provider(options, provider, days, hour, minute, zone)}
+    return {**planned, **_plan_runner(options, provider, name, days, hour, minute, zone)}
+
+
+def unit_name(provider: str, server: str, name: str) -> str:
+    """Return the name of the installed files: safe as a file name, and unique for each schedule.
+
+    A schedule name has no dot, so it is what follows the last dot. If the server name is not safe, a checksum is added.
+    """
+    safe_server = re.sub("[^A-Za-z0-9.-]", "_", server)[:80].strip(".")
+    if safe_server != server:
+        safe_server += "_" + hashlib.sha256(server.encode()).hexdigest()[:12]
+    return f"rewind-snapshot-{provider}-{safe_server}.{name}"
+
+
+def _plan_provider(options: Mapping[str, Any], provider: type[Provider], days: int, hour: int, minute: int, zone: str) -> dict[str, Any]:
+    if _count(options, 1) != 1:
+        raise _unsupported(
+            f"The schedule of {provider.display_name} re-creates a single snapshot, so it cannot keep {options['retain_count']} snapshots",
+            "remove snapshot_schedule_retain_count, or set snapshot_schedule_method to systemd or cron",
+        )
+    own_zone, offset_minutes = provider.capabilities.schedule_timezone or ("UTC", 0)
+    if zone not in ("", own_zone, "UTC"):
+        raise _unsupported(
+            f"Schedules of {provider.display_name} use the time zone {own_zone}, so they cannot use {zone}",
+            f"set the time in {own_zone} or UTC, or set snapshot_schedule_method to systemd",
+        )
+    minute_of_day = (hour * 60 + minute + (offset_minutes if zone == "UTC" else 0)) % (24 * 60)
+    return {
+        "when": f"{_every(days)} at {hour:02d}:{minute:02d} {zone or own_zone}",
+        "provider_schedule": {"day": days, "hour": minute_of_day // 60, "minute": minute_of_day % 60},
+    }
+
+
+def _plan_runner(
+    options: Mapping[str, Any], provider: type[Provider], name: str, days: int, hour: int, minute: int, zone: str,
+) -> dict[str, Any]:
+    count = _count(options, DEFAULT_RETAIN)
+    limit = provider.capabilities.max_snapshots
+    if limit is not None and count >= limit:
+        raise _unsupported(
+            f"{provider.display_name} allows {limit} snapshots per server, and a new one is created before an old one is deleted, "
+            f"so {count} cannot be kept",
+            f"set snapshot_schedule_retain_count to at most {limit - 1}, or less if the server has other snapshots",
+        )
+    if options["method"] == "cron" and zone:
+        raise _unsupported(
+            f"cron uses the time zone of its host, so it cannot use {zone}",
+            "remove snapshot_schedule_timezone and set the time of that host, or set snapshot_schedule_method to systemd",
+        )
+    prefix = name + ("-" if re.fullmatch(provider.capabilities.name_pattern, "-") else "")
+    return {
+        "when": f"{_every(days)} at {hour:02d}:{minute:02d} {zone or 'in the time zone of its host'}",
+        "zone": zone,
+        "on_calendar": f"*-*-* {hour:02d}:{minute:02d}:00 {zone}".strip(),
+        "time": {"hour": hour, "minute": minute},
+        "job": {
+            "prefix": prefix,
+            "match": prefix + TIMESTAMP_GLOB,
+            "count": count,
+            # The timer runs every day. One day is subtracted, so that a late snapshot, for example after the runner was off, does
+            # not delay the next one.
+            "skip_if_newer_than": f"{(days - 1) * 24 + SLACK_HOURS}h",
+        },
+    }
+
+
+def _method(options: Mapping[str, Any], provider: type[Provider]) -> str:
+    method = str(options["method"])
+    if method not in METHODS:
+        raise invalid_argument(f"snapshot_schedule_method must be one of {', '.join(METHODS)}, not {method!r}")
+    if method == CLOUD and not provider.capabilities.schedule:
+        raise _unsupported(f"{provider.display_name} has no schedules", "set snapshot_schedule_method to auto, systemd or cron")
+    return CLOUD if method == CLOUD or method == "auto" and provider.capabilities.schedule else "runner"
+
+
+def _name(options: Mapping[str, Any], provider: type[Provider]) -> str:
+    name = str(options["name"])
+    if not re.fullmatch(provider.capabilities.name_pattern, name) or len(name) > MAX_NAME_LENGTH:
+        rule = f"{provider.capabilities.name_rule} at {provider.display_name}, at most {MAX_NAME_LENGTH} characters"
+        raise invalid_argument(f"snapshot_schedule_name must be {rule}, not {name!r}")
+    return name
+
+
+def _server(options: Mapping[str, Any]) -> str:
+    server = str(options["server"]).strip()
+    if not server or not server.isprintable():
+        raise invalid_argument("snapshot_schedule_server is empty or has unprintable characters", "check whether a variable is undefined or empty")
+    if _TEMPLATE.search(server):
+        raise invalid_argument("snapshot_schedule_server contains a template, which would be evaluated when the schedule runs")
+    return server
+
+
+def _zone(options: Mapping[str, Any]) -> str:
+    zone = str(options["timezone"] or "")
+    if zone and not _ZONE.fullmatch(zone):
+        raise invalid_argument(f"snapshot_schedule_timezone must be UTC or a name such as Europe/Istanbul, not {zone!r}")
+    return zone
+
+
+def _count(options: Mapping[str, Any], default: int) -> int:
+    if options.get("retain_count") in (None, ""):
+        return default
+    return _number(options, "retain_count", 1, 10000)
+
+
+def _number(options: Mapping[str, Any], option: str, low: int, high: int) -> int:
+    text = str(options[option]).strip()
+    if not re.fullmatch("[0-9]{1,6}", text) or not low <= int(text) <= high:
+        raise invalid_argument(f"snapshot_schedule_{option} must be a whole number from {low} to {high}, not {text!r}")
+    return int(text)
+
+
+def _every(days: int) -> str:
+    return "every day" if days == 1 else f"every {days} days"
+
+
+def _unsupported(message: str, hint: str) -> RewindError:
+    return RewindError(message, kind=UNSUPPORTED, hint=hint)
 
 
 class FilterModule:

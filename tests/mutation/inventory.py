@@ -29,7 +29,7 @@ MUTANTS = [
         r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_arguments_of_a_module",),
     ),
     Mutant(
-        "a schedule's retention counts snapshots with a similar name", f"{PLUGIN_UTILS}/_schedule.py", "_plan_runner",
+        "a schedule's retention counts snapshots with a similar name", "plugins/filter/schedule_plan.py", "_plan_runner",
         r'("match": \w+) \+ \w+', r'\1 + "*"', "deletes_what_is_named",
         ("unit/plugins/filter/test_schedule_plan.py::test_the_pattern_matches_the_snapshots_of_the_schedule_only",),
     ),

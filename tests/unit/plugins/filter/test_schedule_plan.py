@@ -8,8 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.filter.schedule_plan import schedule_plan
-from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import TIMESTAMP_FORMAT, unit_name
+from ansible_collections.rewind.vps.plugins.filter.schedule_plan import TIMESTAMP_FORMAT, schedule_plan, unit_name
 
 OPTIONS = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
 
