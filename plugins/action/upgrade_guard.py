@@ -25,7 +25,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._http import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
-from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import SECRET_VARIABLES
@@ -94,8 +94,8 @@ class ActionModule(ControllerAction):
                 if value not in (None, ""):
                     options[option] = value
                     break
-        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.HOST_VARIABLES if name in task_vars}
-        account_options = inventory_credentials.options_for_host(options, variables, on_controller=True)
+        variables = {name: self._templar.template(task_vars[name]) for name in inventory_accounts.HOST_VARIABLES if name in task_vars}
+        account_options = inventory_accounts.options_for_host(options, variables, on_controller=True)
         return {**options, **{name: value for name, value in account_options.items() if name in PROVIDER_OPTIONS}}
 
     def _run_step(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:

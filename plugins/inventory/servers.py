@@ -185,6 +185,7 @@ from typing import Any
 
 import ansible.template
 from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.data import InventoryData
 from ansible.inventory.group import to_safe_group_name
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
@@ -193,9 +194,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._execute import execute
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
-from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache, hosts, staging
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account, AccountReader
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_hosts as inventory_hosts
 
 if hasattr(ansible.template, "trust_as_template"):  # ansible-core 2.19 and newer evaluate only trusted values
     def no_template(value: Any) -> Any:
@@ -218,10 +218,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._accounts = AccountReader(self._render)
+        self._accounts = inventory_accounts.AccountReader(self._render)
         self._host_names: set[str] = set()  # no group can have one of these names
         self._has_config = False
-        inventory_credentials.unregister(path)
+        inventory_accounts.unregister(path)
         try:
             self._parse(path, cache)
             return
@@ -249,8 +249,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             )
         accounts = self._accounts.read(config)
         servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
-        self._add_hosts([mark_unsafe(hosts.host_variables(account, server, path)) for account, server in servers])
-        inventory_credentials.register(path, accounts)
+        self._add_hosts([mark_unsafe(inventory_hosts.host_variables(account, server, path)) for account, server in servers])
+        inventory_accounts.register(path, accounts)
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
         """Also collect the credentials. Ansible calls this method once it has parsed the file."""
@@ -264,20 +264,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # --- servers
 
-    def _servers(self, account: Account, may_read_cache: bool) -> list[dict[str, Any]]:
+    def _servers(self, account: inventory_accounts.Account, may_read_cache: bool) -> list[dict[str, Any]]:
         """Return the account's servers from the cache or from the provider."""
         if not self.get_option("cache"):
             return self._fetch(account)
-        key = cache.cache_key(account)
-        servers = cache.deserialize(self._cache.get(key)) if may_read_cache else None
+        key = inventory_accounts.cache_key(account)
+        servers = inventory_accounts.cached_servers(self._cache.get(key)) if may_read_cache else None
         if servers is None:
             servers = self._fetch(account)
-            self._cache[key] = cache.serialize(servers)
+            self._cache[key] = inventory_accounts.cache_entry(servers)
         else:
             self.display.vv(f"{self.NAME}: using the cached servers of account {account.name}")
         return servers
 
-    def _fetch(self, account: Account) -> list[dict[str, Any]]:
+    def _fetch(self, account: inventory_accounts.Account) -> list[dict[str, Any]]:
         result = execute(server_info, {**account.options, "server": None}, check_mode=False, diff_mode=False)
         if result.get("failed"):
             raise invalid_argument(f"Account {account.name}: {result['msg']}")
@@ -290,13 +290,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         inventory = self.inventory
         found = [(self._host_name(variables), variables) for variables in servers if self._passes_filters(variables)]
         self._host_names = {name for name, dummy in found}
-        existing = {name: staging.existing_variables(inventory, name) for name, dummy in found}
-        hosts.check_names(found, existing)
-        self.inventory = staging.new(inventory)
+        existing = {name: inventory_hosts.existing_variables(inventory, name) for name, dummy in found}
+        inventory_hosts.check_names(found, existing)
+        self.inventory = InventoryData()
+        self.inventory.current_source = inventory.current_source
         try:
             for name, variables in found:
                 self._construct(name, variables, existing[name])
-            staging.commit(self.inventory, inventory, existing)
+            inventory_hosts.commit(self.inventory, inventory, existing)
         finally:
             self.inventory = inventory
 
@@ -332,7 +333,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         rejected = []
         for expression in self.get_option("hostnames") or []:
             name = self._evaluate("hostnames", expression, variables)
-            if hosts.is_valid_name(name, self.inventory.groups):
+            if inventory_hosts.is_valid_name(name, self.inventory.groups):
                 if rejected:
                     self.display.warning(sanitize(f"{rejected[0][:80]!r} is not a valid host name; using {name} for this server of account "
                                                   f"{variables['rewind_account']}"))

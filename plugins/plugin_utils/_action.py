@@ -31,7 +31,7 @@ from ..module_utils._execute import execute
 from ..module_utils._http import requests_available
 from ..module_utils._redaction import Redactor
 from ..module_utils._text import sanitize
-from . import _inventory_credentials as inventory_credentials
+from . import _inventory_accounts as inventory_accounts
 
 display = Display()
 
@@ -142,11 +142,11 @@ class InProcessAction(ControllerAction):
     def _build_arguments(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Return the task's options and those from the inventory. They are not added to the task, since callbacks show that."""
         options, arguments = self.operation.SPEC.options, dict(self._task.args)
-        variables = {name: self._templar.template(task_vars[name]) for name in inventory_credentials.HOST_VARIABLES if name in task_vars}
+        variables = {name: self._templar.template(task_vars[name]) for name in inventory_accounts.HOST_VARIABLES if name in task_vars}
         # Without a server, a task that only reads is about the whole account.
         may_name_none = "servers" in options and SERVERS_RULE not in self.operation.SPEC.required_one_of
         names = {name for name in options if name != "server" or not (may_name_none or "servers" in arguments)}
-        added = inventory_credentials.options_for_host(arguments, variables, on_controller=self._connection.transport == "local")
+        added = inventory_accounts.options_for_host(arguments, variables, on_controller=self._connection.transport == "local")
         return {**arguments, **{name: value for name, value in added.items() if name in names}}
 
     # --- in process

@@ -8,7 +8,7 @@ from mutation.mutant import Mutant
 PLUGIN_UTILS = "plugins/plugin_utils"
 
 TESTS = "unit/plugins/inventory/test_servers_inventory.py"
-ACCOUNT = "unit/plugins/plugin_utils/test_inventory_credentials.py"
+ACCOUNT = "unit/plugins/plugin_utils/test_inventory_accounts.py"
 
 MUTANTS = [
     Mutant(
@@ -17,11 +17,11 @@ MUTANTS = [
         (f"{TESTS}::test_an_account_that_fails_makes_the_whole_file_fail",),
     ),
     Mutant(
-        "a server called localhost gets what is delegated to the controller", f"{PLUGIN_UTILS}/_inventory/hosts.py", "is_valid_name",
+        "a server called localhost gets what is delegated to the controller", f"{PLUGIN_UTILS}/_inventory_hosts.py", "is_valid_name",
         r"(\w+)\.lower\(\) not in", r"\1 not in", "inventory", (f"{TESTS}::test_an_invalid_host_name_is_replaced_by_the_id",),
     ),
     Mutant(
-        "credentials go to another address", f"{PLUGIN_UTILS}/_inventory_credentials.py", "options_for_host",
+        "credentials go to another address", f"{PLUGIN_UTILS}/_inventory_accounts.py", "options_for_host",
         r"\((\w+\.provider), \w+\.api_url\) == \((\w+), \w+\)", r"\1 == \2", "credentials", (f"{ACCOUNT}::test_options_for_host",),
     ),
     Mutant(

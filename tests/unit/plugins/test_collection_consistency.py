@@ -12,7 +12,7 @@ import yaml
 from builders import OPERATIONS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _version as version
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import ACCOUNT_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_accounts import ACCOUNT_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts as report
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     INVENTORY_VARIABLES,

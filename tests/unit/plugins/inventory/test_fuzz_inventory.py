@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize, sanitize_nested
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory import cache
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 
 TOKEN, OTHER = "vps_first_0123456789", "access_0123456789"
 HOST_NAME = set(string.ascii_letters + string.digits + "._-")
@@ -26,7 +26,7 @@ def file(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY"):
             patch.delenv(name, raising=False)
-        patch.setattr(cache, "_ROUNDS", 1)
+        patch.setattr(inventory_accounts, "_ROUNDS", 1)
         yield InventoryFile(tmp_path_factory.mktemp("fuzz"), patch)
 
 
@@ -96,5 +96,5 @@ def test_any_servers(file, servers, grouped, strict):
 
 @given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
 def test_any_cache_entry(entry):
-    found = cache.deserialize(entry)
-    assert found is None or all(set(item) == set(cache.FIELDS) and isinstance(item["id"], str) for item in found)
+    found = inventory_accounts.cached_servers(entry)
+    assert found is None or all(set(item) == set(inventory_accounts.CACHED_FIELDS) and isinstance(item["id"], str) for item in found)

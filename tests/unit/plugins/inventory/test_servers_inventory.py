@@ -10,7 +10,7 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from fakes.inventory import NAME, InventoryFile, server
 
-from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 
 ONE, TWO = "vps_first_0123456789", "vps_second_0123456789"
 SHOP = {"name": "shop", "provider": "vpsorg", "api_token": ONE}
@@ -226,7 +226,7 @@ def test_an_account_that_fails_makes_the_whole_file_fail(file):
     for accounts in ([SHOP, BLOG], [BLOG, SHOP]):
         message = error_of(file, {"accounts": accounts})
         assert "Account blog: The API does not answer." in message and TWO[:9] not in message
-        assert inventory_credentials._registry.get(str(file.path)) is None, "a file without hosts registers no credentials"
+        assert inventory_accounts._registry.get(str(file.path)) is None, "a file without hosts registers no credentials"
 
 
 # --- the cache

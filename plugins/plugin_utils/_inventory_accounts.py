@@ -2,23 +2,34 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the accounts of an inventory file. Their options are those of the modules."""
+"""The accounts of an inventory file of the plugin `servers`, and the options that tasks of its hosts take from them.
+
+The credentials are not variables, because Ansible shows variables (`ansible-inventory --list`, `debug`). They stay in the memory of
+the process that reads the inventory. Ansible forks each task from it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._argspec import SECRET_OPTIONS, normalize_params, provider_spec
-from ...module_utils._errors import RewindError, invalid_argument
+from ..module_utils._argspec import SECRET_OPTIONS, normalize_params, provider_spec
+from ..module_utils._errors import RewindError, invalid_argument
 
 ACCOUNT_OPTIONS: dict[str, dict[str, Any]] = {"name": {"type": "str"}, **provider_spec()}
+HOST_VARIABLES = ("rewind_provider", "rewind_api_url", "rewind_server_id", "rewind_inventory", "rewind_account")
+CACHE_VERSION = 1
+CACHED_FIELDS = {"id", "name", "power_state", "task_state", "address"}  # of Server.to_result()
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_ROUNDS = 100_000
+
+_registry: dict[str, dict[str, Account]] = {}  # by file, then by name
 
 
 @dataclass(frozen=True)
@@ -135,3 +146,76 @@ def _raw_accounts(config: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], st
         if not set(given) <= set(ACCOUNT_OPTIONS):
             raise invalid_argument(f"Account {number} of accounts has unknown options", f"valid options: {', '.join(ACCOUNT_OPTIONS)}")
     return [(given, f"account {number} of accounts") for number, given in enumerate(accounts, 1)]
+
+
+# --- the cache: neither the key nor the data of an account reveals a secret
+
+
+def cache_key(account: Account) -> str:
+    """Return a key that depends on the provider, the address and the credentials, and is safe as a file name.
+
+    The hash of the credentials is slow and truncated, so that the key does not allow guessing them.
+    """
+    salt = f"rewind.vps {CACHE_VERSION} {account.provider} {account.api_url}".encode()
+    return f"rewind_vps_{hashlib.pbkdf2_hmac('sha256', chr(0).join(account.secrets).encode(), salt, _ROUNDS).hex()[:16]}"
+
+
+def cache_entry(servers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the cache entry of an account."""
+    return {"version": CACHE_VERSION, "servers": servers}
+
+
+def cached_servers(entry: Any) -> list[dict[str, Any]] | None:
+    """Return the servers of an entry; None if this version did not write it."""
+    servers = entry.get("servers") if isinstance(entry, dict) and entry.get("version") == CACHE_VERSION else None
+    return servers if isinstance(servers, list) and all(_is_server(server) for server in servers) else None
+
+
+def _is_server(server: Any) -> bool:
+    return (
+        isinstance(server, dict) and set(server) == CACHED_FIELDS and isinstance(server["id"], str)
+        and all(value is None or isinstance(value, str) for value in server.values())
+    )
+
+
+# --- what tasks take from an account
+
+
+def register(source: str, accounts: Iterable[Account]) -> None:
+    """Register the accounts of an inventory file, and replace those registered before."""
+    _registry[source] = {account.name: account for account in accounts}
+
+
+def unregister(source: str) -> None:
+    """Remove the accounts of an inventory file."""
+    _registry.pop(source, None)
+
+
+def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, on_controller: bool) -> dict[str, Any]:
+    """Return the options that the inventory adds to a task: `provider`, `api_url`, `server` and the options of the account.
+
+    Options of the task have precedence. If the task sets another provider, nothing is added; with another address, no credentials.
+
+    Args:
+        given: The options of the task.
+        variables: The host's variables among HOST_VARIABLES.
+        on_controller: Whether the task runs on the controller. Other machines get no credentials from the inventory.
+    """
+    provider = variables.get("rewind_provider")
+    if not provider or (given.get("provider") or provider) != provider:
+        return {}
+    found = {"provider": provider, "api_url": variables.get("rewind_api_url"), "server": variables.get("rewind_server_id")}
+    account = _registry.get(str(variables.get("rewind_inventory")), {}).get(str(variables.get("rewind_account")))
+    api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
+    if on_controller and account is not None and (account.provider, account.api_url) == (provider, api_url):
+        found.update(_account_options(account, given))
+    # An empty server is an error of the task, so it must not become the server of the host.
+    unset = {name for name in found if (name not in given if name == "server" else given.get(name) in (None, ""))}
+    return {name: value for name, value in found.items() if value not in (None, "") and name in unset}
+
+
+def _account_options(account: Account, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the account's options, with its credentials only if the task sets none: keys of two accounts must not be mixed."""
+    credentials = [name for name in SECRET_OPTIONS if account.options[name]]
+    has_own_credentials = any(given.get(name) for name in credentials)
+    return {name: value for name, value in account.options.items() if not (has_own_credentials and name in credentials)}

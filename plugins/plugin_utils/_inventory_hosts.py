@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The variables and names of inventory hosts. Pure functions."""
+"""The hosts of an inventory file: their names and variables, and how Ansible gets all of them or none.
+
+Ansible keeps what a plugin adds before it fails. A playbook would use this partial inventory as if it were complete. So hosts are
+first added to an inventory of their own.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...module_utils._errors import invalid_argument
-from ...module_utils._text import sanitize_nested
-from .accounts import Account
+from ansible.inventory.data import InventoryData
 
+from ..module_utils._errors import invalid_argument
+from ..module_utils._text import sanitize_nested
+from ._inventory_accounts import Account
+
+IMPLICIT_GROUPS = ("all", "ungrouped")
+SOURCE_VARIABLES = ("inventory_file", "inventory_dir")
 # A host name becomes part of paths (host_vars), patterns (--limit), command lines and terminal output.
 _HOST_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 # Ansible's names of the controller: a server with such a name would receive the tasks delegated to localhost.
@@ -86,3 +94,32 @@ def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]], existing: Mappin
 
 def _label(variables: Mapping[str, Any]) -> str:
     return f"{variables['rewind_server_name']} ({variables['rewind_server_id']}) of account {variables['rewind_account']}"
+
+
+def existing_variables(inventory: Any, name: str) -> dict[str, Any]:
+    """Return the variables of a host from sources that were read before."""
+    host = inventory.hosts.get(name)
+    return {} if host is None else {key: value for key, value in host.vars.items() if key not in SOURCE_VARIABLES}
+
+
+def commit(staged: InventoryData, inventory: Any, existing_variables_by_host: dict[str, dict[str, Any]]) -> None:
+    """Add everything staged to the inventory.
+
+    Args:
+        staged: The staged inventory.
+        inventory: The inventory to change.
+        existing_variables_by_host: The variables of each host before this file was read.
+    """
+    for group in staged.groups.values():
+        inventory.add_group(group.name)
+    for host in staged.hosts.values():
+        inventory.add_host(host.name)
+        existing = existing_variables_by_host.get(host.name, {})
+        for key, value in host.vars.items():
+            if key not in SOURCE_VARIABLES and not (key in existing and existing[key] is value):
+                inventory.set_variable(host.name, key, value)
+    for group in staged.groups.values():
+        if group.name in IMPLICIT_GROUPS:
+            continue
+        for child in [*group.child_groups, *group.hosts]:
+            inventory.add_child(group.name, child.name)

@@ -8,10 +8,9 @@ from types import SimpleNamespace
 import pytest
 from builders import OPERATIONS
 
-from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_credentials as inventory_credentials
+from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory.accounts import Account
-from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_credentials import options_for_host
+from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_accounts import Account, options_for_host
 
 TOKEN = "vps_first_0123456789"
 URL = "https://gate.example/v1"
@@ -29,9 +28,9 @@ ALL = {**ENDPOINT, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
 
 @pytest.fixture(autouse=True)
 def registered_accounts():
-    inventory_credentials.register("/x/rewind_vps.yml", [SHOP, ILK])
+    inventory_accounts.register("/x/rewind_vps.yml", [SHOP, ILK])
     yield
-    inventory_credentials.unregister("/x/rewind_vps.yml")
+    inventory_accounts.unregister("/x/rewind_vps.yml")
 
 
 @pytest.mark.parametrize(("given", "variables", "added"), [
@@ -61,9 +60,9 @@ def test_options_for_host(given, variables, added):
 
 
 def test_registering_a_file_again_replaces_its_accounts():
-    inventory_credentials.register("/x/rewind_vps.yml", [ILK])
+    inventory_accounts.register("/x/rewind_vps.yml", [ILK])
     assert "api_token" not in options_for_host({}, HOST, on_controller=True)
-    inventory_credentials.unregister("/x/rewind_vps.yml")
+    inventory_accounts.unregister("/x/rewind_vps.yml")
     assert "access_key" not in options_for_host({}, ILK_HOST, on_controller=True)
 
 
