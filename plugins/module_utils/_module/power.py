@@ -23,7 +23,7 @@ from .._provider.base import RUNNING, START, STOP, STOPPED, Server
 from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
-from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_for_power, wait_with_context
+from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_server_idle, wait_with_context
 from .context import OperationContext
 
 UNKNOWN_STOP_TIMEOUT = 180.0  # for a stop of which it is unknown whether it was requested
@@ -59,7 +59,7 @@ def stop_temporarily(ctx: OperationContext, server: Server, deadline: Deadline) 
         try:
             deadline = _request_stop(ctx, server, deadline)
             stop_sent = True
-            wait_for_power(ctx, server, STOPPED, deadline)
+            wait_server_idle(ctx, server, deadline, STOPPED)
             confirmed_off = ctx.changes.changed = True
             yield
         except BaseException as cause:
@@ -195,7 +195,7 @@ def _wait_delayed_stop(ctx: OperationContext, server: Server, cause: BaseExcepti
     """
     ctx.report_progress(server, "stop requested but not completed; watching so that the server does not stay off")
     try:
-        wait_for_power(ctx, server, STOPPED, Deadline(seconds))
+        wait_server_idle(ctx, server, Deadline(seconds), STOPPED)
     except RewindError as error:
         if isinstance(cause, RewindError) and error.kind == errors.WAIT_TIMEOUT:
             cause.hint = "the server runs, but a stop was requested: if it still stops, start it in the provider's panel"

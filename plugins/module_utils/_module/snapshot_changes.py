@@ -14,7 +14,7 @@ from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Server, Snapshot, age_seconds
 from .._state import local_state
 from .._wait.polling import Deadline
-from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready, wait_snapshot_recreated
+from .._wait.waiters import RECONCILE_TIMEOUT, wait_snapshot_deleted, wait_snapshot_listed, wait_snapshot_ready
 from .context import OperationContext
 
 CLOCK_RESOLUTION = 1.0  # seconds: a provider's clock and its dates have no fractions
@@ -102,7 +102,7 @@ def wait_for_earlier_request(ctx: OperationContext, request: RequestedSnapshot) 
     """Return the snapshot that an earlier task has requested once it is listed. The provider lists it only when it is finished."""
     deadline = Deadline(min(ctx.deadline.remaining, 2 * ctx.provider.capabilities.expected_create_seconds))
     if request.recreates is not None:
-        return wait_snapshot_recreated(ctx, request.recreates, deadline)
+        return wait_snapshot_listed(ctx, request.server, request.recreates.name, (), deadline, request.recreates)
     return wait_snapshot_listed(ctx, request.server, ctx.options["name"], request.known_ids, deadline)
 
 
@@ -130,7 +130,7 @@ def _reconcile_create(ctx: OperationContext, server: Server, known_ids: set[str]
 def _wait_recreated(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline, unknown_error: RewindError | None) -> Snapshot:
     """Wait for the new snapshot. `unknown_error` is raised instead of an error of the wait."""
     try:
-        recreated = wait_snapshot_recreated(ctx, snapshot, deadline)
+        recreated = wait_snapshot_listed(ctx, snapshot.server, snapshot.name, (), deadline, snapshot)
     except RewindError as error:
         error = unknown_error or error
         error.hint = "check the server's snapshots (rewind.vps.snapshot_info) before running again: the old one may be deleted"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 from .. import _errors as errors
@@ -94,31 +94,12 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
     )
 
 
-def wait_snapshot_listed(ctx: OperationContext, server: Server, name: str, known_ids: set[str], deadline: Deadline) -> Snapshot:
-    """Return the snapshot of that name whose id is not in `known_ids`, those listed before the request."""
+def wait_snapshot_listed(
+    ctx: OperationContext, server: Server, name: str, known_ids: Container[str], deadline: Deadline, old: Snapshot | None = None,
+) -> Snapshot:
+    """Return the new snapshot of that name, which the provider lists only when it is finished.
 
-    def poll() -> Snapshot | None:
-        listed = ctx.provider.list_snapshots(server)
-        return next((item for item in listed if item.name == name and item.id not in known_ids), None)
-
-    return _wait_listed_or_idle(ctx, poll, server, name, f"snapshot {name} of server {server.label} to be listed", deadline)
-
-
-def wait_snapshot_recreated(ctx: OperationContext, old: Snapshot, deadline: Deadline) -> Snapshot:
-    """Return the snapshot of that name once its date differs from the old one's."""
-
-    def poll() -> Snapshot | None:
-        listed = ctx.provider.list_snapshots(old.server)
-        return next((item for item in listed if item.name == old.name and item.created_at != old.created_at), None)
-
-    description = f"snapshot {old.name} of server {old.server.label} to be recreated"
-    return _wait_listed_or_idle(ctx, poll, old.server, old.name, description, deadline)
-
-
-def _wait_listed_or_idle(
-    ctx: OperationContext, poll: Callable[[], T | None], server: Server, name: str, description: str, deadline: Deadline,
-) -> T:
-    """Wait for a snapshot that the provider lists only when it is finished.
+    Its id is not in `known_ids`, those listed before the request. With `old`, its date differs from that one's.
 
     If a running server stays idle although the expected time is over, no snapshot is in progress. A stopped server is always
     idle, so nothing can be concluded.
@@ -126,9 +107,10 @@ def _wait_listed_or_idle(
     expected_seconds = ctx.provider.capabilities.expected_create_seconds
     idle = Stopwatch(deadline)
 
-    def poll_both() -> T | None:
-        result = poll()
-        if result is None and deadline.elapsed >= expected_seconds:
+    def poll() -> Snapshot | None:
+        new = (item for item in ctx.provider.list_snapshots(server) if item.name == name and item.id not in known_ids)
+        found = next((item for item in new if old is None or item.created_at != old.created_at), None)
+        if found is None and deadline.elapsed >= expected_seconds:
             latest = ctx.provider.get_server(server.id)
             if idle.seconds_while(latest.power_state == RUNNING and not latest.task_state) >= expected_seconds:
                 raise RewindError(
@@ -136,10 +118,10 @@ def _wait_listed_or_idle(
                     kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
                     hint="check the server's snapshots (rewind.vps.snapshot_info), then run again",
                 )
-        return result
+        return found
 
     return wait_with_context(
-        ctx, poll_both, description, deadline, expected_seconds, server, name,
+        ctx, poll, f"snapshot {name} of server {server.label} to be {'recreated' if old else 'listed'}", deadline, expected_seconds, server, name,
         "check the server's snapshots (rewind.vps.snapshot_info); a rerun reads them first and creates no second one",
     )
 
@@ -157,22 +139,14 @@ def wait_snapshot_deleted(ctx: OperationContext, snapshot: Snapshot, deadline: D
     )
 
 
-def wait_for_power(ctx: OperationContext, server: Server, power: str, deadline: Deadline) -> Server:
-    """Return the server once it has that power state and is idle."""
-    return _wait_idle(ctx, server, power, lambda latest: latest.power_state == power, deadline)
+def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline, power: str | None = None) -> Server:
+    """Return the server once it is idle, and has this power state if one is given."""
 
-
-def wait_server_idle(ctx: OperationContext, server: Server, deadline: Deadline) -> Server:
-    """Return the server once it is idle, whatever its power state."""
-    return _wait_idle(ctx, server, "idle", lambda latest: True, deadline)
-
-
-def _wait_idle(ctx: OperationContext, server: Server, state: str, is_reached: Callable[[Server], bool], deadline: Deadline) -> Server:
     def poll() -> Server | None:
         latest = ctx.provider.get_server(server.id)
-        return latest if is_reached(latest) and not latest.task_state else None
+        return latest if not latest.task_state and power in (None, latest.power_state) else None
 
     return wait_with_context(
-        ctx, poll, f"server {server.label} to be {state}", deadline, EXPECTED_POWER_SECONDS, server, None,
+        ctx, poll, f"server {server.label} to be {power or 'idle'}", deadline, EXPECTED_POWER_SECONDS, server, None,
         "check the server in the provider's panel, then run again",
     )
