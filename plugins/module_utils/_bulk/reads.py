@@ -14,7 +14,7 @@ import contextlib
 import functools
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 STACK_BYTES = 4 * 1024 * 1024
 IDLE_INTERVAL = 0.25
 READS = ("list_servers", "whoami")  # beside those that use a listing
-CHANGES, LISTINGS = "changes", "listings"
-YIELD_SECONDS = 2.0  # for at most so long, listings and changes wait for each other
 
 Result = TypeVar("Result")
 
@@ -87,8 +85,6 @@ class ConnectionPool:
     """Each connection is a provider with a session of its own, kept alive. As many calls run at the same time.
 
     Polls use at most half of the connections: otherwise a thousand polls delay the changes that are left.
-    A snapshot that is created between two pages of a listing moves all rows, and the listing must be read again. So changes wait
-    for a listing in progress. Without that, 1,000 servers at VPS.org need twice as many reads.
     """
 
     def __init__(self, providers: list[Provider]) -> None:
@@ -98,8 +94,6 @@ class ConnectionPool:
         for provider in providers:
             self._free.put(provider)
         self._polls = threading.Semaphore(max(1, self.size // 2))
-        self._condition = threading.Condition()
-        self._in_progress = {CHANGES: 0, LISTINGS: 0}
 
     def call(self, request: Callable[[Provider], Result], urgent: bool = True) -> Result:
         """Send requests over one connection; wait for it if all are in use."""
@@ -110,32 +104,6 @@ class ConnectionPool:
             finally:
                 self.last_used = provider
                 self._free.put(provider)
-
-    def change(self, request: Callable[[Provider], Result]) -> Result:
-        """Send a change, after a listing of the account that is in progress."""
-        with self._condition:
-            self._condition.wait_for(lambda: not self._in_progress[LISTINGS], YIELD_SECONDS)
-            self._in_progress[CHANGES] += 1
-        with self._finish_on_exit(CHANGES):
-            return self.call(request)
-
-    def list_all(self, request: Callable[[Provider], Result]) -> Result:
-        """Read a listing of the account, after the changes that are in progress."""
-        with self._condition:
-            self._in_progress[LISTINGS] += 1
-            self._condition.wait_for(lambda: not self._in_progress[CHANGES], YIELD_SECONDS)
-        with self._finish_on_exit(LISTINGS):
-            return self.call(request)
-
-    @contextlib.contextmanager
-    def _finish_on_exit(self, kind: str) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._in_progress[kind] -= 1
-                if not self._in_progress[kind]:
-                    self._condition.notify_all()
 
 
 class ServerProvider:

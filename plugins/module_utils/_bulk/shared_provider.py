@@ -129,7 +129,7 @@ class AccountCache:
             started = time.monotonic()
             return READ_LISTING[what](provider), time.monotonic() - started
 
-        found, seconds = self.pool.list_all(timed)
+        found, seconds = self.pool.call(timed)
         rows = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         return found, max(1, -(-rows // PAGE_SIZE)), seconds
 
@@ -188,7 +188,7 @@ class SharedProvider(ServerProvider):
     def _change(self, request: Callable[[Provider], Result]) -> Result:
         self._check()
         try:
-            return self._pool.change(request)
+            return self._pool.call(request)
         finally:
             self._since = time.monotonic()
             self._urgent = False  # from here on it polls

@@ -8,7 +8,6 @@ import threading
 import pytest
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk import reads
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.executor import BatchGate
 from ansible_collections.rewind.vps.plugins.module_utils._bulk.reads import ConnectionPool
 
@@ -38,7 +37,7 @@ def test_polls_leave_connections_for_changes():
     pool, calls = ConnectionPool(["a", "b"]), Calls()
     calls.start("poll", pool.call, False)
     calls.start("another poll", pool.call, False)
-    calls.start("change", pool.change)
+    calls.start("change", pool.call)
     assert calls.started == ["poll", "change"]
     calls.finish(3)
     wait_until(lambda: len(calls.started) == 3)
@@ -50,28 +49,10 @@ def test_a_call_that_fails_releases_its_connection():
     def fail(provider):
         raise ValueError
 
-    for send in (pool.change, pool.list_all) * 2:
+    for urgent in (True, False) * 2:
         with pytest.raises(ValueError):
-            send(fail)
-    assert pool.call(lambda provider: provider) == "a" and set(pool._in_progress.values()) == {0}
-
-
-@pytest.mark.parametrize(("first", "second"), [("list_all", "change"), ("change", "list_all")])
-def test_changes_and_listings_of_the_account_wait_for_each_other_for_a_while(monkeypatch, first, second):
-    pool, calls = ConnectionPool(["a", "b"]), Calls()
-    calls.start("first", getattr(pool, first))
-    calls.start("second", getattr(pool, second))
-    assert calls.started == ["first"]
-    calls.finish()
-    wait_until(lambda: calls.started == ["first", "second"])
-    calls.finish()
-    wait_until(lambda: set(pool._in_progress.values()) == {0})
-
-    monkeypatch.setattr(reads, "YIELD_SECONDS", 0.01)
-    calls.start("endless", getattr(pool, first))
-    calls.start("all the same", getattr(pool, second))
-    wait_until(lambda: calls.started[2:] == ["endless", "all the same"])
-    calls.finish(2)
+            pool.call(fail, urgent)
+    assert pool.call(lambda provider: provider) == "a"
 
 
 class BatchMembers:
