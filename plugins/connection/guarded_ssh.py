@@ -12,12 +12,9 @@ author:
   - rewind.vps contributors (@rewind-vps)
 description:
   - The connection plugin P(ansible.builtin.ssh#connection) with one difference. When the server can't be reached, or is lost in the
-    middle of a task, the host does not become unreachable. The task fails, so that C(rescue) and C(always) run, and the play can
-    bring the server back.
-  - It takes all options of P(ansible.builtin.ssh#connection) from the same variables, settings and environment variables. They are
-    not listed here again.
-  - A server on which no temporary directory can be created, for example because its disk is full, counts as lost too. Ansible would
-    report it as unreachable.
+    middle of a task, the host does not become unreachable. The task fails, so that C(rescue) and C(always) run.
+  - It also takes all options of P(ansible.builtin.ssh#connection), from the same variables, settings and environment variables.
+  - A server on which no temporary directory can be created, for example because its disk is full, counts as lost too.
   - A server that stops responding is detected after O(server_alive_interval) times O(server_alive_count_max) seconds.
 options:
   server_alive_interval:
@@ -124,6 +121,11 @@ globals().update(DOCUMENTATION=add_ssh_options(DOCUMENTATION, ssh_plugin.DOCUMEN
 
 ROLLED_BACK_STATES = ("restoring", "restored", "ended")  # states of a run record, see plugin_utils/_upgrade/record.py
 
+# Parts of the commands with which Ansible begins and ends most tasks. It takes a failure of the first one for a failure of the
+# connection, in a place that a connection plugin does not reach.
+CREATES_TEMPORARY_DIRECTORY = ("umask 77", "mkdir", "ansible-tmp-")
+REMOVES_TEMPORARY_DIRECTORY = ("rm -f -r", "ansible-tmp-")
+
 
 class ConnectionLost(AnsibleActionFail, AnsibleConnectionFailure):
     """The server is lost: a failure of the task for Ansible's executor, one of the connection for actions such as reboot.
@@ -183,7 +185,7 @@ class Connection(ssh_plugin.Connection):
         try:
             return self._exec_command(cmd, in_data=in_data, sudoable=sudoable)
         except ConnectionLost as loss:
-            if was_lost_before and _removes_temporary_directory(cmd):
+            if was_lost_before and all(part in cmd for part in REMOVES_TEMPORARY_DIRECTORY):
                 # This is the end of a task that has failed already. Before ansible-core 2.19 an exception would replace its
                 # result; a status causes a warning that the directory stays there.
                 return 255, b"", to_bytes(loss.message)
@@ -192,7 +194,7 @@ class Connection(ssh_plugin.Connection):
     @connection_loss_fails_task
     def _exec_command(self, cmd, in_data, sudoable):
         status, stdout, stderr = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        if status != 0 and _creates_temporary_directory(cmd):
+        if status != 0 and all(part in cmd for part in CREATES_TEMPORARY_DIRECTORY):
             detail = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
             raise ConnectionLost(self._loss_message(f"no temporary directory can be created there: {detail}"))
         return status, stdout, stderr
@@ -207,9 +209,7 @@ class Connection(ssh_plugin.Connection):
         self._fail_if_rolled_back()
         return super().fetch_file(in_path, out_path)
 
-    @connection_loss_fails_task
-    def reset(self):
-        super().reset()
+    reset = connection_loss_fails_task(ssh_plugin.Connection.reset)
 
     def _fail_if_rolled_back(self) -> None:
         """Nothing more is done on a server that its guard has restored, or is about to: the run it guards only doesn't know yet."""
@@ -230,30 +230,12 @@ class Connection(ssh_plugin.Connection):
             raise ConnectionLost(f"the guard of server {name} has started to roll back the upgrade ({reason}), so this task does not run there")
 
     def _build_command(self, binary, subsystem, *other_args):
-        # After the user's own arguments: OpenSSH takes the first value that it is given.
-        return super()._build_command(binary, subsystem, *self._keepalive_arguments(), *other_args)
-
-    def _keepalive_arguments(self) -> list[str]:
-        interval = self.get_option("server_alive_interval")
-        if not interval:
-            return []
-        count = self.get_option("server_alive_count_max")
-        return ["-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}"]
+        interval, count = self.get_option("server_alive_interval"), self.get_option("server_alive_count_max")
+        if interval:  # after the user's own arguments: OpenSSH takes the first value that it is given
+            other_args = ("-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}", *other_args)
+        return super()._build_command(binary, subsystem, *other_args)
 
     def _loss_message(self, detail: str) -> str:
         name = self.get_option("server_name") or self.host
         detail = sanitize(detail.rstrip(".: \r\n").replace("\r\n", " ").replace("\n", " "))
         return f"server {name} was lost: {detail}; the task has failed, so that rescue can run"
-
-
-def _creates_temporary_directory(cmd: str) -> bool:
-    """Whether a command is the one with which Ansible begins most tasks.
-
-    Ansible takes its failure for one of the connection, in a place that a connection plugin does not reach.
-    """
-    return all(part in cmd for part in ("umask 77", "mkdir", "ansible-tmp-"))
-
-
-def _removes_temporary_directory(cmd: str) -> bool:
-    """Whether a command is the one with which Ansible ends most tasks."""
-    return all(part in cmd for part in ("rm -f -r", "ansible-tmp-"))
