@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The server or servers that a task manages."""
+    """The server or servers that a task manages, and how long it waits for them."""
 
     # For modules that change one server.
     DOCUMENTATION = r"""
@@ -72,4 +72,21 @@ options:
       - If each server needs a request, the maximum number of concurrent requests, from 1 to 64.
     type: int
     default: 8
+"""
+
+    # For modules that wait. Each sets the default of wait_timeout.
+    WAITING = r"""
+options:
+  wait:
+    description:
+      - Whether to wait until the operation is finished.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Total time to wait, in seconds, from 1 to 86400.
+      - On timeout the task fails with RV(ignore:error.kind) V(wait_timeout) and RV(ignore:error.outcome) V(unknown). The operation
+        continues at the provider. A rerun reads the state first and waits for the operation in progress.
+      - Transient read errors do not end the wait. The polling interval grows up to 60 seconds.
+    type: int
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from . import _argspec as argspec
 from ._errors import Interrupted, error_result, internal_error_result, invalid_argument
@@ -22,18 +22,8 @@ from ._text import sanitize, sanitize_nested
 READ_RETRY_SECONDS = 60.0  # for which a read is retried that the provider has rate limited
 
 
-class Operation(Protocol):
-    """A file of `_module/`: what a module checks and does. Those of modules have a `SPEC`, too."""
-
-    def validate(self, options: dict[str, Any]) -> None:
-        """Check and normalize the module's own options in place; raise `RewindError` if a value is invalid."""
-
-    def run(self, ctx: OperationContext) -> dict[str, Any]:
-        """Do the work and return the result."""
-
-
 def execute(
-    operation: Operation,
+    operation: Any,
     parameters: Mapping[str, Any],
     *,
     check_mode: bool,
@@ -46,7 +36,7 @@ def execute(
     """Run one operation.
 
     Args:
-        operation: A file of `_module/`.
+        operation: A file of `_module/`. Its `validate` checks and normalizes its own options in place, its `run` returns the result.
         parameters: As Ansible's validator leaves them.
         progress: Shows one line of progress, free of secrets.
         redeliver_signal: Called with a signal that was deferred, once nothing is left half done.
@@ -76,7 +66,7 @@ def execute(
         return {**internal_error_result(error), "warnings": []}
 
 
-def _validate(operation: Operation, parameters: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def _validate(operation: Any, parameters: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the normalized options."""
     if not requests_available():
         raise invalid_argument(

@@ -20,7 +20,7 @@ author:
 extends_documentation_fragment:
   - rewind.vps.provider
   - rewind.vps.server.many
-  - rewind.vps.waiting
+  - rewind.vps.server.waiting
   - rewind.vps.attributes
 options:
   name:

@@ -30,13 +30,7 @@ CONTROLLER_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def host_variables(account: Account, server: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Return the variables of a server's host. They contain no secret and no raw provider data.
-
-    Args:
-        account: The account of the server.
-        server: The result of `Server.to_result()`.
-        source: The inventory file.
-    """
+    """Return the variables of a server's host. They contain no secret and no raw provider data. `source` is the inventory file."""
     variables = {
         "rewind_provider": account.provider,
         "rewind_account": account.name,
@@ -69,10 +63,6 @@ def is_valid_name(name: Any, groups: Iterable[str]) -> bool:
 def check_names(hosts: Iterable[tuple[str, Mapping[str, Any]]], existing: Mapping[str, Mapping[str, Any]]) -> None:
     """Check that no two servers have the same host name, and that no other inventory file has defined a host.
 
-    Args:
-        hosts: Names and variables.
-        existing: The variables of each host from sources that were read before.
-
     Raises:
         RewindError: `invalid_argument`, with both servers or the other file.
     """
@@ -103,13 +93,7 @@ def existing_variables(inventory: Any, name: str) -> dict[str, Any]:
 
 
 def commit(staged: InventoryData, inventory: Any, existing_variables_by_host: dict[str, dict[str, Any]]) -> None:
-    """Add everything staged to the inventory.
-
-    Args:
-        staged: The staged inventory.
-        inventory: The inventory to change.
-        existing_variables_by_host: The variables of each host before this file was read.
-    """
+    """Add everything staged to the inventory, except variables that are those of other sources."""
     for group in staged.groups.values():
         inventory.add_group(group.name)
     for host in staged.hosts.values():

@@ -23,7 +23,6 @@ class Progress:
 
     Args:
         progress: shows one line. Its errors are ignored: a closed terminal is no reason to stop.
-        expected_seconds: how long the provider says that one server takes.
     """
 
     def __init__(self, progress: Callable[[str], None], total: int, expected_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -40,11 +40,7 @@ class ServerResult:
 
 
 def result_by_server(ctx: OperationContext, server_results: list[ServerResult], rerun_hint: str) -> dict[str, Any]:
-    """The result of a module that changes something, with one result for each server.
-
-    Args:
-        rerun_hint: what the message of a failure says about running again.
-    """
+    """The result of a module that changes something, with one result for each server."""
     if not server_results:
         ctx.warnings.append("The list of servers is empty; nothing was done.")
     by_server: dict[str, Any] = {}

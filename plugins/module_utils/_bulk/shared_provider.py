@@ -138,7 +138,6 @@ class SharedProvider(ServerProvider):
     """The provider for one server, used by one thread.
 
     Args:
-        reference: the server as the user names it.
         check: called before each request and while waiting; may raise to end the work on this server.
     """
 

@@ -78,12 +78,7 @@ class Deadline:
 
 
 def poll_interval(elapsed: float, expected_seconds: float) -> float:
-    """Return the seconds until the next poll, without jitter.
-
-    Args:
-        elapsed: Seconds since the operation started.
-        expected_seconds: How long it usually takes.
-    """
+    """Return the seconds until the next poll, without jitter. Both arguments count from the start of the operation."""
     # Shorter near the expected end, longer again the longer it is overdue.
     upper_bound = MAX_INTERVAL if elapsed >= expected_seconds else min(MAX_INTERVAL, max(MIN_INTERVAL, expected_seconds / 8))
     interval = min(upper_bound, max(MIN_INTERVAL, abs(expected_seconds - elapsed) / 1.7))

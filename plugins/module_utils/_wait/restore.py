@@ -84,8 +84,7 @@ class RestoreTracker:
     def failure_symptom(self, after: Server) -> tuple[str, str] | None:
         """Return a symptom of a failed restore with the likely outcome, or None.
 
-        A restore that fails half way leaves the server stopped (libvirt). A successful one leaves the server in the power state
-        that the snapshot contains, with the snapshot as its current one.
+        A successful restore leaves the server in the power state that the snapshot contains, with the snapshot as its current one.
         """
         capabilities = self.ctx.provider.capabilities
         if after.power_state not in (RUNNING, STOPPED):
@@ -118,7 +117,12 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
             return None
         symptom = restore.failure_symptom(latest)
         if failing.seconds_while(symptom is not None) >= SYMPTOM_SECONDS:
-            raise _restore_failed_error(latest, label, *symptom)
+            description, outcome = symptom
+            raise RewindError(
+                f"The restore of server {latest.label} to snapshot {label} has finished and seems to have failed: {description}",
+                kind=errors.OPERATION_FAILED, outcome=outcome,
+                hint="check the server in the provider's panel; the snapshot is kept, so the restore can be requested again",
+            )
         return None if symptom else latest
 
     return wait_with_context(
@@ -140,12 +144,4 @@ def _is_finished(restore: RestoreTracker, idle_seconds: float) -> bool:
         f"{restore.ctx.provider.display_name} accepted the restore of server {restore.server.label}, but the server never reported it",
         kind=errors.OPERATION_FAILED, outcome=errors.UNKNOWN,
         hint="check the server in the provider's panel, then request the restore again if needed",
-    )
-
-
-def _restore_failed_error(after: Server, label: str, symptom: str, outcome: str) -> RewindError:
-    return RewindError(
-        f"The restore of server {after.label} to snapshot {label} has finished and seems to have failed: {symptom}",
-        kind=errors.OPERATION_FAILED, outcome=outcome,
-        hint="check the server in the provider's panel; the snapshot is kept, so the restore can be requested again",
     )
