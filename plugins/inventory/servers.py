@@ -221,7 +221,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._accounts = inventory_accounts.AccountReader(self._render)
         self._host_names: set[str] = set()  # no group can have one of these names
         self._has_config = False
-        inventory_accounts.unregister(path)
+        inventory_accounts.register(path, ())  # until the file has been read
         try:
             self._parse(path, cache)
             return

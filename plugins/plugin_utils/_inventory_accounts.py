@@ -43,16 +43,6 @@ class Account:
     options: dict[str, Any] = field(repr=False)
 
     @property
-    def provider(self) -> str:
-        """The value of the option `provider`."""
-        return self.options["provider"]
-
-    @property
-    def api_url(self) -> str:
-        """The base URL of the API."""
-        return self.options["api_url"]
-
-    @property
     def secrets(self) -> list[str]:
         """The credentials that are set."""
         return [self.options[name] for name in SECRET_OPTIONS if self.options[name]]
@@ -156,7 +146,7 @@ def cache_key(account: Account) -> str:
 
     The hash of the credentials is slow and truncated, so that the key does not allow guessing them.
     """
-    salt = f"rewind.vps {CACHE_VERSION} {account.provider} {account.api_url}".encode()
+    salt = f"rewind.vps {CACHE_VERSION} {account.options['provider']} {account.options['api_url']}".encode()
     return f"rewind_vps_{hashlib.pbkdf2_hmac('sha256', chr(0).join(account.secrets).encode(), salt, _ROUNDS).hex()[:16]}"
 
 
@@ -186,11 +176,6 @@ def register(source: str, accounts: Iterable[Account]) -> None:
     _registry[source] = {account.name: account for account in accounts}
 
 
-def unregister(source: str) -> None:
-    """Remove the accounts of an inventory file."""
-    _registry.pop(source, None)
-
-
 def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, on_controller: bool) -> dict[str, Any]:
     """Return the options that the inventory adds to a task: `provider`, `api_url`, `server` and the options of the account.
 
@@ -207,7 +192,7 @@ def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, 
     found = {"provider": provider, "api_url": variables.get("rewind_api_url"), "server": variables.get("rewind_server_id")}
     account = _registry.get(str(variables.get("rewind_inventory")), {}).get(str(variables.get("rewind_account")))
     api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
-    if on_controller and account is not None and (account.provider, account.api_url) == (provider, api_url):
+    if on_controller and account is not None and (account.options["provider"], account.options["api_url"]) == (provider, api_url):
         found.update(_account_options(account, given))
     # An empty server is an error of the task, so it must not become the server of the host.
     unset = {name for name in found if (name not in given if name == "server" else given.get(name) in (None, ""))}

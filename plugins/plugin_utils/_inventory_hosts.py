@@ -32,9 +32,9 @@ CONTROLLER_NAMES = ("localhost", "127.0.0.1", "::1")
 def host_variables(account: Account, server: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the variables of a server's host. They contain no secret and no raw provider data. `source` is the inventory file."""
     variables = {
-        "rewind_provider": account.provider,
+        "rewind_provider": account.options["provider"],
         "rewind_account": account.name,
-        "rewind_api_url": account.api_url,
+        "rewind_api_url": account.options["api_url"],
         "rewind_inventory": source,
         "rewind_server_id": server["id"],
         "rewind_server_name": server["name"] or server["id"],

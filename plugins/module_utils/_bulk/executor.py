@@ -95,13 +95,11 @@ class BatchGate:
 def _max_workers(wanted: int) -> int:
     """How many servers may be in progress at once; their locks are open files, so the limit of open files is raised."""
     wanted = min(wanted, MAX_WORKERS)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = FILES_PER_SERVER * wanted + RESERVED_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files, most = (needed if limit == resource.RLIM_INFINITY else min(needed, limit) for limit in (soft, hard))
+    if files < most:
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-            soft = limit
-    if soft == resource.RLIM_INFINITY:
-        return wanted
-    return max(1, min(wanted, (soft - RESERVED_FILES) // FILES_PER_SERVER))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            files = most
+    return max(1, (files - RESERVED_FILES) // FILES_PER_SERVER)

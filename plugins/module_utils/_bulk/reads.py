@@ -230,8 +230,7 @@ def _start_threads(work: Callable[[], object], count: int) -> list[threading.Thr
     """As many as the machine allows, up to `count`."""
     threads: list[threading.Thread] = []
     previous = threading.stack_size()
-    with contextlib.suppress(ValueError, RuntimeError):
-        threading.stack_size(STACK_BYTES)
+    threading.stack_size(STACK_BYTES)
     try:
         while len(threads) < count:
             thread = threading.Thread(target=work, daemon=True)

@@ -226,7 +226,7 @@ def test_an_account_that_fails_makes_the_whole_file_fail(file):
     for accounts in ([SHOP, BLOG], [BLOG, SHOP]):
         message = error_of(file, {"accounts": accounts})
         assert "Account blog: The API does not answer." in message and TWO[:9] not in message
-        assert inventory_accounts._registry.get(str(file.path)) is None, "a file without hosts registers no credentials"
+        assert not inventory_accounts._registry.get(str(file.path)), "a file without hosts registers no credentials"
 
 
 # --- the cache

@@ -30,7 +30,7 @@ ALL = {**ENDPOINT, "api_token": TOKEN, "api_timeout": 7, "validate_certs": True}
 def registered_accounts():
     inventory_accounts.register("/x/rewind_vps.yml", [SHOP, ILK])
     yield
-    inventory_accounts.unregister("/x/rewind_vps.yml")
+    inventory_accounts.register("/x/rewind_vps.yml", ())
 
 
 @pytest.mark.parametrize(("given", "variables", "added"), [
@@ -62,7 +62,7 @@ def test_options_for_host(given, variables, added):
 def test_registering_a_file_again_replaces_its_accounts():
     inventory_accounts.register("/x/rewind_vps.yml", [ILK])
     assert "api_token" not in options_for_host({}, HOST, on_controller=True)
-    inventory_accounts.unregister("/x/rewind_vps.yml")
+    inventory_accounts.register("/x/rewind_vps.yml", ())
     assert "access_key" not in options_for_host({}, ILK_HOST, on_controller=True)
 
 
