@@ -15,8 +15,7 @@ from .._errors import RewindError
 from .._provider.base import Schedule, Server, Snapshot, unsupported
 from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
-from .._wait.polling import Deadline, wait_until
-from .._wait.waiters import RECONCILE_TIMEOUT
+from .._wait.waiters import is_observed
 from .context import OperationContext, candidates_hint, select_snapshot
 
 SPEC = PROVIDER.merge(ArgumentSpec(
@@ -126,27 +125,18 @@ def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None)
             ctx.send_change(lambda: provider.add_schedule(snapshot, desired))
     except RewindError as error:
         error.add_context(snapshot.server.label, snapshot.name)
-        if error.outcome != errors.UNKNOWN or not _reconcile(ctx, snapshot, desired):
+        if error.outcome != errors.UNKNOWN or not is_observed(lambda: _is_listed(ctx, snapshot, desired)):
             raise
     ctx.changes.changed = True
 
 
-def _reconcile(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> bool:
-    """Poll for a while, and return whether the list shows the desired schedule."""
-
-    def poll() -> bool | None:
-        listed = ctx.provider.list_snapshots(snapshot.server)
-        latest = next((item.schedule for item in listed if item.id == snapshot.id), None)
-        if desired is None or latest is None:
-            return True if desired is None and latest is None else None
-        return True if (latest.hour, latest.minute) == (desired.hour, desired.minute) and latest.day in (None, desired.day) else None
-
-    try:
-        return wait_until(
-            poll, description="the schedule", deadline=Deadline(RECONCILE_TIMEOUT), expected_seconds=RECONCILE_TIMEOUT, timeout_hint="",
-        )
-    except RewindError:
-        return False
+def _is_listed(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> bool:
+    """Return whether the list shows the desired schedule."""
+    listed = ctx.provider.list_snapshots(snapshot.server)
+    latest = next((item.schedule for item in listed if item.id == snapshot.id), None)
+    if desired is None or latest is None:
+        return desired is None and latest is None
+    return (latest.hour, latest.minute) == (desired.hour, desired.minute) and latest.day in (None, desired.day)
 
 
 def _restore(ctx: OperationContext, snapshot: Snapshot, old: Schedule) -> bool:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
-from .polling import Deadline, wait_until
-from .waiters import RECONCILE_TIMEOUT, Stopwatch, wait_with_context
+from .polling import Deadline
+from .waiters import Stopwatch, is_observed, wait_with_context
 
 if TYPE_CHECKING:
     from .._module.context import OperationContext
@@ -50,16 +50,11 @@ class RestoreTracker:
         The server was idle just before the request, so whatever it is busy with now is the restore.
         """
 
-        def poll() -> bool | None:
+        def has_started() -> bool:
             self.observed = self.is_in_progress(self.ctx.provider.get_server(self.server.id))
-            return True if self.observed or self.became_current() else None
+            return self.observed or self.became_current()
 
-        try:
-            return wait_until(
-                poll, description="the restore to begin", deadline=Deadline(RECONCILE_TIMEOUT), expected_seconds=RECONCILE_TIMEOUT, timeout_hint="",
-            )
-        except RewindError:
-            return False
+        return is_observed(has_started)
 
     def became_current(self) -> bool:
         """Return whether the snapshot is the current one and was not before. Only a restore changes that."""

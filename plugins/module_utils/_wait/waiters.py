@@ -56,6 +56,16 @@ def wait_with_context(
         raise
 
 
+def is_observed(is_applied: Callable[[], bool]) -> bool:
+    """Poll for a while, and return whether a change whose outcome is unknown was applied."""
+    try:
+        return wait_until(
+            lambda: is_applied() or None, description="", deadline=Deadline(RECONCILE_TIMEOUT), expected_seconds=RECONCILE_TIMEOUT, timeout_hint="",
+        )
+    except RewindError:
+        return False
+
+
 def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Deadline) -> Snapshot:
     """Return the snapshot once it is ready.
 
