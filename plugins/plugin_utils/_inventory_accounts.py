@@ -193,14 +193,9 @@ def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, 
     account = _registry.get(str(variables.get("rewind_inventory")), {}).get(str(variables.get("rewind_account")))
     api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
     if on_controller and account is not None and (account.options["provider"], account.options["api_url"]) == (provider, api_url):
-        found.update(_account_options(account, given))
+        credentials = [name for name in SECRET_OPTIONS if account.options[name]]
+        may_add_credentials = not any(given.get(name) for name in credentials)  # keys of two accounts must not be mixed
+        found.update({name: value for name, value in account.options.items() if may_add_credentials or name not in credentials})
     # An empty server is an error of the task, so it must not become the server of the host.
     unset = {name for name in found if (name not in given if name == "server" else given.get(name) in (None, ""))}
     return {name: value for name, value in found.items() if value not in (None, "") and name in unset}
-
-
-def _account_options(account: Account, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the account's options, with its credentials only if the task sets none: keys of two accounts must not be mixed."""
-    credentials = [name for name in SECRET_OPTIONS if account.options[name]]
-    has_own_credentials = any(given.get(name) for name in credentials)
-    return {name: value for name, value in account.options.items() if not (has_own_credentials and name in credentials)}

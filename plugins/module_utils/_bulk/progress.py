@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from .._wait.polling import FIRST_PROGRESS_AFTER, PROGRESS_INTERVAL
+
 MAX_NAMED = 3  # servers that one line names if many have changed alike
 MAX_INDIVIDUAL_LINES = 5  # up to so many servers have a line each
 EVENT_INTERVAL = 2.0  # seconds
-FIRST_SUMMARY_AFTER = 10.0
-SUMMARY_INTERVAL = 30.0
 
 
 class Progress:
@@ -33,7 +33,7 @@ class Progress:
         self._pending_since: dict[str, float] = {}  # when a change was requested, for servers that are not done
         self._done = self._failed = 0
         self._next_events = self._started_at + EVENT_INTERVAL
-        self._next_summary = self._started_at + FIRST_SUMMARY_AFTER
+        self._next_summary = self._started_at + FIRST_PROGRESS_AFTER
 
     def started(self, server: str, event: str) -> None:
         """Record what is in progress at a server."""
@@ -56,7 +56,7 @@ class Progress:
             self._next_events = now + EVENT_INTERVAL
             self.flush()
         if now >= self._next_summary:
-            self._next_summary = now + SUMMARY_INTERVAL
+            self._next_summary = now + PROGRESS_INTERVAL
             self._report(self._summary(now))
 
     def flush(self) -> None:

@@ -38,10 +38,10 @@ Result = TypeVar("Result")
 def read_each(ctx: OperationContext, operation: Callable[[OperationContext], Any], references: list[str]) -> list[ServerResult]:
     """Run an operation that changes nothing for each server; the results in the order of `references`."""
     pool = connect_pool(ctx, references)
-    listings, owners = _Listings(pool, is_shared=len(references) > 1), {}
+    listings = _Listings(pool, is_shared=len(references) > 1)
 
     def for_server(item: ServerResult, progress: Progress) -> OperationContext:
-        return ctx.for_server(item.reference, ServerProvider(item.reference, pool, owners, listings.get), item.warnings)
+        return ctx.for_server(item.reference, ServerProvider(item.reference, pool, listings.get), item.warnings)
 
     return run_each(references, for_server, operation, pool.size, Progress(ctx.progress, len(references), 0.0))
 
@@ -90,6 +90,7 @@ class ConnectionPool:
     def __init__(self, providers: list[Provider]) -> None:
         self.primary = self.last_used = providers[0]
         self.size = len(providers)
+        self.owners: dict[str, str] = {}  # the name that the task uses for each server, by its id
         self._free: queue.SimpleQueue[Provider] = queue.SimpleQueue()
         for provider in providers:
             self._free.put(provider)
@@ -111,12 +112,11 @@ class ServerProvider:
 
     Args:
         reference: the server as the user names it.
-        owners: the name used for each server, by its id; shared by all.
         list_account: Returns a value of `READ_LISTING`, or None if this server must be read by itself.
     """
 
-    def __init__(self, reference: str, pool: ConnectionPool, owners: dict[str, str], list_account: Callable[[str], Any]) -> None:
-        self._reference, self._provider, self._pool, self._owners, self._list = reference, pool.primary, pool, owners, list_account
+    def __init__(self, reference: str, pool: ConnectionPool, list_account: Callable[[str], Any]) -> None:
+        self._reference, self._provider, self._pool, self._list = reference, pool.primary, pool, list_account
 
     def __getattr__(self, name: str) -> Any:
         """Read over a free connection. What sends no request is that of the first connection."""
@@ -147,7 +147,7 @@ class ServerProvider:
 
     def _claim(self, server: Server, reference: str) -> Server:
         """Fail if the task names this server twice: two threads would use it at once."""
-        owner = self._owners.setdefault(server.id, reference) if reference == self._reference else reference
+        owner = self._pool.owners.setdefault(server.id, reference) if reference == self._reference else reference
         if owner != reference:
             raise invalid_argument(f"{owner} and {reference} are the same server, {server.label}", "name it once")
         return server

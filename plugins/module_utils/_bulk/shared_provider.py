@@ -119,7 +119,6 @@ class AccountCache:
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
-        self.owners: dict[str, str] = {}
         self.listings = {what: CoalescedRead(lambda what=what: self._list(what)) for what in READ_LISTING}
 
     def _list(self, what: str) -> tuple[Any, int, float]:
@@ -142,7 +141,7 @@ class SharedProvider(ServerProvider):
     """
 
     def __init__(self, reference: str, account_cache: AccountCache, check: Callable[[], None] = lambda: None) -> None:
-        super().__init__(reference, account_cache.pool, account_cache.owners, self._list_account)
+        super().__init__(reference, account_cache.pool, self._list_account)
         self._account_cache, self._check = account_cache, check
         self._since = time.monotonic()
         self._served: dict[CoalescedRead, float] = {}

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.rewind.vps.plugins.module_utils._bulk.progress import FIRST_SUMMARY_AFTER, MAX_INDIVIDUAL_LINES, SUMMARY_INTERVAL, Progress
+from ansible_collections.rewind.vps.plugins.module_utils._bulk.progress import MAX_INDIVIDUAL_LINES, Progress
+from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import FIRST_PROGRESS_AFTER, PROGRESS_INTERVAL
 
 
 class RecordedProgress:
@@ -42,10 +43,10 @@ def test_the_summary_has_what_is_done_pending_failed_the_slowest_and_the_time_le
     recorded.progress.started("web2", "requested")
     recorded.progress.finished("web3", "done", failed=False)
     recorded.progress.finished("web4", "failed (busy, not_applied)", failed=True)
-    (summary,) = [line for line in recorded.lines_at(FIRST_SUMMARY_AFTER + 2.0) if "pending" in line]
+    (summary,) = [line for line in recorded.lines_at(FIRST_PROGRESS_AFTER + 2.0) if "pending" in line]
     assert summary == (
         "1 of 5 servers are done, 3 pending, 1 failed, after 12 s; slowest: web1 (10 s); about 92 s left"
     )
-    assert not any("pending" in line for line in recorded.lines_at(FIRST_SUMMARY_AFTER + 2.0 + SUMMARY_INTERVAL - 1))
+    assert not any("pending" in line for line in recorded.lines_at(FIRST_PROGRESS_AFTER + 2.0 + PROGRESS_INTERVAL - 1))
     (later,) = recorded.lines_at(200.0)
     assert later.endswith("longer than the provider's estimate")
