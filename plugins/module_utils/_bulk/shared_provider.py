@@ -26,6 +26,7 @@ COALESCE_WINDOW = 0.03  # a read starts when no caller has joined for so long
 MAX_COALESCE = 0.5
 REFRESH_BACKOFF = 4  # after a read of one second, a read for polls only starts so many seconds later
 MAX_BACKOFF = 10.0
+MAX_YIELD = 2.0  # for at most so long, a change waits for a listing
 _CHANGES = (
     "create_snapshot", "restore_snapshot", "delete_snapshot", "recreate_snapshot", "set_power", "add_schedule", "remove_schedule",
 )
@@ -119,6 +120,9 @@ class AccountCache:
 
     def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
+        # Cleared while a listing is read: a snapshot that is created between two pages moves all rows, and they are read again.
+        self.may_change = threading.Event()
+        self.may_change.set()
         self.listings = {what: CoalescedRead(lambda what=what: self._list(what)) for what in READ_LISTING}
 
     def _list(self, what: str) -> tuple[Any, int, float]:
@@ -128,7 +132,11 @@ class AccountCache:
             started = time.monotonic()
             return READ_LISTING[what](provider), time.monotonic() - started
 
-        found, seconds = self.pool.call(timed)
+        self.may_change.clear()
+        try:
+            found, seconds = self.pool.call(timed)
+        finally:
+            self.may_change.set()
         rows = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         return found, max(1, -(-rows // PAGE_SIZE)), seconds
 
@@ -184,6 +192,7 @@ class SharedProvider(ServerProvider):
             self._last_read_seconds = time.monotonic() - started
 
     def _change(self, request: Callable[[Provider], Result]) -> Result:
+        self._account_cache.may_change.wait(MAX_YIELD)
         self._check()
         try:
             return self._pool.call(request)

@@ -226,6 +226,25 @@ def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind
     assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org as it is the only caller
 
 
+def test_a_change_waits_for_a_listing_in_progress_but_not_without_end(monkeypatch):
+    """Otherwise it moves the rows between two pages, and a listing of 1,000 servers is read again and again."""
+    account = FakeAccount("vpsorg", "web1", "web2")
+    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+    one, may_finish = provider_for(account, "1", cache), threading.Event()
+    account.on_request = lambda call, server: may_finish.wait(TEST_TIMEOUT) if call == "list_snapshots" else None
+    listing = start_thread(lambda: cache._list("snapshots"))
+    wait_until(lambda: account.requests)
+    change = start_thread(lambda: one.create_snapshot(account.servers["1"], "nightly", None))
+    change.join(0.05)
+    assert account.servers_of("create") == []
+    monkeypatch.setattr(shared_provider, "MAX_YIELD", 0.01)
+    one.create_snapshot(account.servers["1"], "daily", None)
+    assert account.servers_of("create") == ["1"]
+    may_finish.set()
+    listing.join(TEST_TIMEOUT), change.join(TEST_TIMEOUT)
+    assert account.servers_of("create") == ["1", "1"]
+
+
 def test_a_list_that_keeps_changing_fails_no_server():
     account = FakeAccount("vpsorg", "web1", "web2")
 
