@@ -62,7 +62,7 @@ msg:
   description: The number of servers, or what failed and what to do next.
   returned: always
   type: str
-  sample: 2 servers
+  sample: 1 server
 servers:
   description:
     - The servers, sorted by name. They have the keys of RV(rewind.vps.snapshot#module:server).
@@ -76,17 +76,11 @@ servers:
       power_state: running
       task_state: null
       address: 203.0.113.10
-    - id: "12346"
-      name: web-server-02
-      power_state: restoring
-      task_state: restoring
-      address: 203.0.113.11
 failed_servers:
   description: The servers that failed, with the keys of RV(rewind.vps.snapshot#module:failed_servers). Empty if none failed.
   returned: always, unless the task fails as a whole
   type: list
   elements: dict
-  sample: []
 error:
   description: The error as data, with the keys of RV(rewind.vps.snapshot#module:error).
   returned: on failure, unless Ansible itself rejects the options

@@ -136,51 +136,33 @@ EXAMPLES = r"""
 - name: Create a snapshot of every web server before an upgrade
   hosts: web
   gather_facts: false
-  module_defaults:
-    group/rewind.vps.all:
-      provider: vpsorg
-      api_token: "{{ vault_vpsorg_token }}" # from a file encrypted with ansible-vault
   tasks:
     - name: Ensure a snapshot that is at most an hour old
       rewind.vps.snapshot:
+        provider: vpsorg
+        api_token: "{{ vault_vpsorg_token }}" # from a file encrypted with ansible-vault
         server: "{{ inventory_hostname }}"
         name: preupgrade
         description: Before the upgrade to release 24
         max_age: 1h
       delegate_to: localhost
-      register: before_upgrade
+      register: before_upgrade # before_upgrade.snapshot.id is the ID
 
-    - name: Show its ID
-      ansible.builtin.debug:
-        msg: "Snapshot {{ before_upgrade.snapshot.id }} of {{ before_upgrade.snapshot.created_at }}"
-
-- name: Create snapshots of many servers in one task
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Create all snapshots concurrently
-      rewind.vps.snapshot:
-        provider: vpsorg
-        servers: "{{ groups['web'] }}"
-        name: preupgrade
-        max_age: 1h
-      register: before_upgrade
-
-    - name: Show their IDs
-      ansible.builtin.debug:
-        msg: "{{ item.key }}: {{ item.value.snapshot.id }}"
-      loop: "{{ before_upgrade.by_server | dict2items }}"
-      loop_control:
-        label: "{{ item.key }}"
-
-- name: Create nightly snapshots of a database server and keep the newest three
+- name: Manage snapshots of several servers
   hosts: localhost
   gather_facts: false
   module_defaults:
     group/rewind.vps.all:
       provider: vpsorg # the token is in VPS_API_TOKEN
   tasks:
-    - name: Create tonight's snapshot while the server is stopped
+    - name: Create snapshots of all web servers concurrently
+      rewind.vps.snapshot:
+        servers: "{{ groups['web'] }}"
+        name: preupgrade
+        max_age: 1h
+      register: before_upgrade # before_upgrade.by_server['web1'].snapshot.id is the ID of the first
+
+    - name: Create tonight's snapshot of a stopped database server, and keep the newest three
       rewind.vps.snapshot:
         server: db1
         name: "nightly-{{ now(utc=true, fmt='%Y%m%d') }}"
@@ -190,24 +172,19 @@ EXAMPLES = r"""
           count: 3
           match: nightly-*
 
-- name: Clean up after a successful upgrade
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Delete the snapshot at Ilkbyte
+    - name: Delete one of two snapshots of the same name
+      rewind.vps.snapshot:
+        server: web1
+        id: "798"
+        state: absent
+
+    - name: Delete a snapshot at Ilkbyte
       rewind.vps.snapshot:
         provider: ilkbyte
         access_key: "{{ vault_ilkbyte_access_key }}"
         secret_key: "{{ vault_ilkbyte_secret_key }}"
         server: app1
         name: preupgrade
-        state: absent
-
-    - name: Delete one of two snapshots of the same name at VPS.org
-      rewind.vps.snapshot:
-        provider: vpsorg
-        server: web1
-        id: "798"
         state: absent
 """
 
@@ -227,66 +204,41 @@ snapshot:
     id:
       description: The snapshot's ID at the provider, at Ilkbyte its name. Null if it is not known yet.
       type: str
-      returned: always
     name:
       description: The snapshot's name.
       type: str
-      returned: always
     server:
-      description: ID and name of its server.
+      description: C(id) and C(name) of its server.
       type: dict
-      returned: always
-      contains:
-        id:
-          description: The server's ID.
-          type: str
-          returned: always
-        name:
-          description: The server's name.
-          type: str
-          returned: always
     status:
       description:
         - V(ready), V(pending) or V(failed). At VPS.org, an unknown status counts as V(failed).
         - Always V(ready) at Ilkbyte, which lists finished snapshots only.
       type: str
-      returned: always
     provider_status:
       description: The status as the provider states it. Null at Ilkbyte.
       type: str
-      returned: always
     size_mb:
       description: Size in MB. Null if it is unknown, and always null at Ilkbyte.
       type: int
-      returned: always
     created_at:
       description: Time of creation, UTC, ISO 8601, or null.
       type: str
-      returned: always
     description:
       description: Its description, or null.
       type: str
-      returned: always
     current:
-      description:
-        - Whether the server's state descends from this snapshot. The disk may have changed since.
-        - Null at VPS.org.
+      description: Whether the server's state descends from this snapshot. The disk may have changed since. Null at VPS.org.
       type: bool
-      returned: always
     parent:
       description: The name of its parent snapshot at Ilkbyte, or null.
       type: str
-      returned: always
     power_state:
       description: The power state after a restore at Ilkbyte, V(running) or V(stopped), or null.
       type: str
-      returned: always
     schedule:
-      description:
-        - Its schedule at Ilkbyte, or null.
-        - A dictionary of C(day), C(hour), C(minute), C(last_run) and C(next_run), as RV(rewind.vps.snapshot_cron#module:schedule).
+      description: Its schedule at Ilkbyte, with the keys of RV(rewind.vps.snapshot_cron#module:schedule), or null.
       type: dict
-      returned: always
   sample: &snapshot
     id: "802"
     name: before-update-snapshot
@@ -323,29 +275,18 @@ server:
     id:
       description: The server's ID, at VPS.org its number as a string, at Ilkbyte its name.
       type: str
-      returned: always
     name:
       description: The server's name, or null.
       type: str
-      returned: always
     power_state:
       description: V(running), V(stopped), another state of the provider, or null.
       type: str
-      returned: always
     task_state:
       description: The operation in progress as the provider states it, for example V(restoring), or null.
       type: str
-      returned: always
     address:
       description: Its first IP address, or null.
       type: str
-      returned: always
-  sample:
-    id: "12345"
-    name: web-server-01
-    power_state: running
-    task_state: null
-    address: 203.0.113.10
 by_server:
   description:
     - The result of each server, by its name in O(servers). It has the keys of a task with O(server). The result of a failed server has

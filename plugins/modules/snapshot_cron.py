@@ -122,23 +122,18 @@ schedule:
     day:
       description: The number of days between two runs, or null if the provider's sentence is not recognized.
       type: int
-      returned: always
     hour:
       description: The hour of the day at the provider, or null if it is unknown.
       type: int
-      returned: always
     minute:
       description: The minute of the hour, or null if it is unknown.
       type: int
-      returned: always
     last_run:
       description: The time of the last run, UTC, ISO 8601, or null. Null if this task has just created the schedule.
       type: str
-      returned: always
     next_run:
       description: The time of the next run, UTC, ISO 8601, or null. Null if this task has just created the schedule.
       type: str
-      returned: always
   sample:
     day: 1
     hour: 2
