@@ -20,6 +20,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import upgrade_history
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render, write_page
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.summary_view import build_result
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import credential_values
 
 
 class ActionModule(ControllerAction):
@@ -43,12 +44,12 @@ class ActionModule(ControllerAction):
     def _report(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         validation = ArgumentSpecValidator(report_accounts.OPTIONS).validate(self._task.args.copy())
         parameters = validation.validated_parameters
-        secrets = report_accounts.secrets_of(parameters)
+        secrets = credential_values(parameters)
         if validation.error_messages:
             return {"failed": True, "msg": Redactor([*secrets, *_given_secrets(self._task.args)]).redact_text(validation.errors.msg)}
         try:
             accounts = report_accounts.with_labels(self._accounts(parameters, task_vars))
-            redactor = Redactor([*secrets, *(secret for account in accounts for secret in report_accounts.secrets_of(account))])
+            redactor = Redactor([*secrets, *(secret for account in accounts for secret in credential_values(account))])
             gathered = redactor.redact({
                 "made_at": to_iso8601(datetime.now(timezone.utc).isoformat()),
                 "accounts": [report_accounts.read_account(account, self._progress_callback(task_vars)) for account in accounts],
@@ -76,4 +77,4 @@ def _given_secrets(arguments: dict[str, Any]) -> list[str]:
     """Return the credentials among options that are not validated yet."""
     accounts = arguments.get("accounts")
     mappings = [arguments, *(account for account in (accounts if isinstance(accounts, list) else []) if isinstance(account, dict))]
-    return [str(secret) for mapping in mappings for secret in report_accounts.secrets_of(mapping) if secret]
+    return [str(secret) for mapping in mappings for secret in credential_values(mapping) if secret]

@@ -28,13 +28,13 @@ from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_n
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import SECRET_VARIABLES
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     HANDLER_KEYWORDS,
     INVENTORY_VARIABLES,
     OPTIONS,
     PROVIDER_OPTIONS,
     RANGES,
+    SECRET_VARIABLES,
     VARIABLE_OPTIONS,
     RunContext,
     credential_values,

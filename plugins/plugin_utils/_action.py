@@ -156,7 +156,8 @@ class InProcessAction(ControllerAction):
         # A secret may be in another option, too, so messages about options are redacted as well.
         redactor = Redactor([validation.validated_parameters.get(name) for name in SECRET_OPTIONS])
         if validation.error_messages:
-            result = {"failed": True, "msg": redactor.redact_text(self._validation_message(validation.errors))}
+            unsupported = f"Unsupported parameters for ({self._full_name}) module: " if isinstance(validation.errors[0], UnsupportedError) else ""
+            result = {"failed": True, "msg": redactor.redact_text(unsupported + validation.errors.msg)}
         else:
             result = self._execute(validation.validated_parameters, task_vars, redactor)
         warnings = [f"Both option {item['option']} and its alias {item['alias']} are set." for item in validation._warnings]
@@ -179,11 +180,6 @@ class InProcessAction(ControllerAction):
             redeliver_signal=lambda number: os.kill(os.getpid(), number),
             redactor=redactor,
         )
-
-    def _validation_message(self, errors: Any) -> str:
-        if isinstance(errors[0], UnsupportedError):
-            return f"Unsupported parameters for ({self._full_name}) module: {errors.msg}"
-        return errors.msg
 
     def _injects_invocation(self, task_vars: dict[str, Any]) -> bool:
         """Return whether results contain the options: a setting since ansible-core 2.21, always before."""

@@ -26,7 +26,7 @@ MUTANTS = [
         (f"{TESTS}/test_probe.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
     ),
     Mutant(
-        "the diagnostics contain what no_log hides", f"{DIRECTORY}/diagnostics.py", "save_diagnostics",
+        "the diagnostics contain what no_log hides", f"{DIRECTORY}/steps/upgrade.py", "save_diagnostics",
         r'= bool\(\w+\.get\("no_log"\)\).*', "= False", "secrets", (f"{TESTS}/test_rollout_table.py::test_what_ansible_hides_stays_hidden",),
     ),
     Mutant(

@@ -88,7 +88,6 @@ def _create_guard(config: dict[str, Any], path: Path, socket_path: Path) -> Guar
     if resumed:
         record.data["history"].append({"at": utc_timestamp(), "state": record.state, "note": f"resumed, {describe_state(record)}"})
     record.update(**process_fields, acknowledged=False)
-
     return Guard(record, ProviderActions(record, config), config["rollback_seconds"], resumed)
 
 
@@ -128,13 +127,10 @@ class ProviderActions:
         server = {"server": self._record.data["server"]["id"], "wait": True, "wait_timeout": wait_seconds}
         return execute(
             operation, {**self._config["parameters"], **server, **params}, check_mode=False, diff_mode=False,
-            progress=progress, redeliver_signal=_raise_signal, environ={},
+            progress=progress, environ={},
+            # One that was deferred while the server was stopped for its snapshot.
+            redeliver_signal=lambda number: os.kill(os.getpid(), number),
         )
-
-
-def _raise_signal(number: int) -> None:
-    """Deliver a signal that was deferred while the server was stopped for its snapshot."""
-    os.kill(os.getpid(), number)
 
 
 def _detach_stdio() -> None:

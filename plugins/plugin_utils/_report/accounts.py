@@ -15,11 +15,12 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ...module_utils._argspec import PROVIDERS, REQUIRED_CREDENTIALS, SECRET_OPTIONS, normalize_params, provider_spec
+from ...module_utils._argspec import PROVIDERS, REQUIRED_CREDENTIALS, normalize_params, provider_spec
 from ...module_utils._errors import RewindError, invalid_argument
 from ...module_utils._execute import execute
 from ...module_utils._module import server_info, snapshot_info
 from ...module_utils._provider.registry import REGISTRY
+from .._upgrade.options import INVENTORY_VARIABLES, PROVIDER_OPTIONS
 
 OPTIONS: dict[str, dict[str, Any]] = {
     **provider_spec(),
@@ -31,13 +32,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "upgrades": {"type": "int", "default": 50},
 }
 MAX_UPGRADES = 1000
-PROVIDER_OPTIONS = tuple(provider_spec())
 _READS = ((server_info, "servers"), (snapshot_info, "snapshots"))
 
 # The variables that define the account of a host, by precedence: those of the role guarded_upgrade, then the inventory's.
-HOST_VARIABLES = {name: (f"guarded_upgrade_{name}",) for name in PROVIDER_OPTIONS}
-HOST_VARIABLES["provider"] += ("rewind_provider",)
-HOST_VARIABLES["api_url"] += ("rewind_api_url",)
+HOST_VARIABLES = {name: (f"guarded_upgrade_{name}", *INVENTORY_VARIABLES.get(name, ())) for name in PROVIDER_OPTIONS}
 
 
 def select_accounts(parameters: Mapping[str, Any], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:
@@ -65,11 +63,6 @@ def select_accounts(parameters: Mapping[str, Any], host_variable: Callable[[str,
             "There is no account to report on", "export the credentials of a provider, or list the accounts in accounts (report_accounts)",
         )
     return matches
-
-
-def secrets_of(parameters: Mapping[str, Any]) -> list[str | None]:
-    """Return the credentials among options."""
-    return [parameters.get(name) for name in SECRET_OPTIONS]
 
 
 def _accounts_of_hosts(hosts: Iterable[str], host_variable: Callable[[str, str], Any]) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from ...module_utils._provider import base
 from ...module_utils._version import VERSION
 from . import formatting, summary_view
+from .formatting import Axis
 from .server_view import ServerReport, build_server_reports, server_key, server_row
-from .time_axis import Axis
 
 _HERE = Path(__file__).parent
 MAX_OPEN_ROWS = 4  # rows that are open when the page loads

@@ -16,8 +16,7 @@ from typing import Any
 
 from ...module_utils._provider import base
 from . import formatting, upgrade_history
-from .formatting import duration, duration_or_none, pluralize, truncate, truncate_or_none
-from .time_axis import Axis
+from .formatting import Axis, duration, duration_or_none, pluralize, truncate, truncate_or_none
 
 BAD, WARN, NOTE, OK = "bad", "warn", "note", "ok"
 LEVELS = (BAD, WARN, NOTE, OK)  # most severe first

@@ -50,8 +50,14 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 3600},
     "verify_files": {"type": "list", "elements": "str", "default": []},
 }
-# What a step is given besides the run.
-STEP_INPUTS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
+    **provider_spec(),
+    "provider": {**provider_spec()["provider"], "required": False},  # only where the provider is asked
+    "step": {"type": "str", "choices": list(STEPS), "required": True},
+    "server": {"type": "str"},
+    "run": {"type": "dict"},
+    "options": {"type": "dict", "options": ROLE_OPTIONS},
+    # What a step is given besides the run.
     "probe": {"type": "str"},
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
@@ -62,22 +68,17 @@ STEP_INPUTS: dict[str, dict[str, Any]] = {
     "message": {"type": "str"},
     "verification": {"type": "list", "elements": "dict", "default": []},
 }
-_SHARED: dict[str, dict[str, Any]] = {
-    **provider_spec(),
-    "provider": {**provider_spec()["provider"], "required": False},  # only where the provider is asked
-    "step": {"type": "str", "choices": list(STEPS), "required": True},
-    "server": {"type": "str"},
-    "run": {"type": "dict"},
-}
-# As a task gives them; then as the steps take them, in one mapping.
-OPTIONS: dict[str, dict[str, Any]] = {**_SHARED, "options": {"type": "dict", "options": ROLE_OPTIONS}, **STEP_INPUTS}
-PARAMETERS: dict[str, dict[str, Any]] = {**_SHARED, **ROLE_OPTIONS, **STEP_INPUTS}
 
 PROVIDER_OPTIONS = tuple(provider_spec())
 # Read from the variables `guarded_upgrade_X` by name, so that no credential is in a task's options or in a registered result.
 VARIABLE_OPTIONS = (*PROVIDER_OPTIONS, "server")
 # What an inventory may know of a host.
 INVENTORY_VARIABLES = {"provider": ("rewind_provider",), "api_url": ("rewind_api_url",), "server": ("rewind_server_id",)}
+# How Ansible logs in and becomes root; a log or a result may quote them.
+SECRET_VARIABLES = (
+    "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password", "ansible_become_pass",
+    "ansible_ssh_private_key", "ansible_ssh_private_key_passphrase", "ansible_sudo_pass",
+)
 # Lowest and highest value; in seconds, except for keep_snapshots.
 RANGES = {
     "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),

@@ -91,7 +91,7 @@ def validate_record(previous: RunRecord | None, context: RunContext) -> None:
     """Raise RewindError if two hosts of this run are one server, or if the newest run record is from the future."""
     if previous is None:
         return
-    if _is_same_run(previous, context) and previous.data["host"] != context.host:
+    if is_same_run(previous, context) and previous.data["host"] != context.host:
         raise RewindError(
             f"Hosts {context.host} and {previous.data['host']} resolve to the same server ({previous.server_label})",
             kind=errors.AMBIGUOUS, server=previous.server_label, hint="give each host its own guarded_upgrade_server, never a group",
@@ -124,7 +124,7 @@ def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
     """Raise RewindError if the upgrade of another server in this run has failed or was lost."""
     for record in latest_records(state_dir):
         host = record.data["host"]
-        if host == context.host or not _is_same_run(record, context):
+        if host == context.host or not is_same_run(record, context):
             continue
         has_failed = record.state == states.ENDED and record.outcome in FAILED_OUTCOMES
         is_lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
@@ -135,7 +135,7 @@ def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
             )
 
 
-def _is_same_run(record: RunRecord, context: RunContext) -> bool:
+def is_same_run(record: RunRecord, context: RunContext) -> bool:
     run = record.data["run"]
     return (run.get("pid"), run.get("started")) == (context.process["pid"], context.process["started"])
 
@@ -198,7 +198,7 @@ def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) 
             f"Another run is starting a guarded upgrade of {context.host}", kind=errors.BUSY, hint="run again when it has ended",
         )
     run = previous.data["run"]
-    owner = "This run" if _is_same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
+    owner = "This run" if is_same_run(previous, context) else f"Another run (process {run.get('pid')}, {run.get('command')})"
     return RewindError(
         f"{owner} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
         kind=errors.BUSY, server=previous.server_label, hint=f"run again when it has ended; {previous.path} shows its state",

@@ -17,7 +17,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     INVENTORY_VARIABLES,
     OPTIONS,
-    PARAMETERS,
     RANGES,
     ROLE_OPTIONS,
     STEPS,
@@ -116,9 +115,10 @@ def test_the_action_that_is_no_module_runs_no_module(name):
 
 def test_every_step_is_a_method_and_every_table_of_options_names_options():
     assert all(callable(getattr(Steps, f"_{step}", None)) for step in STEPS)
-    assert set(RANGES) | set(INVENTORY_VARIABLES) <= set(PARAMETERS)
+    parameters = {**OPTIONS, **ROLE_OPTIONS}
+    assert set(RANGES) | set(INVENTORY_VARIABLES) <= set(parameters)
     for name, (low, high) in RANGES.items():
-        assert low <= PARAMETERS[name]["default"] <= high, name
+        assert low <= parameters[name]["default"] <= high, name
 
 
 def test_the_role_passes_every_option():
@@ -136,9 +136,9 @@ def test_the_roles_defaults_are_the_actions():
     defaults = loaded("roles/guarded_upgrade/defaults/main.yml")
     # An empty list of the action's means that nothing of the kind was asked for; what the role asks for is its own affair.
     shared = {name: defaults[f"guarded_upgrade_{name}"] for name in ROLE_OPTIONS
-              if f"guarded_upgrade_{name}" in defaults and PARAMETERS[name].get("default") != []}
+              if f"guarded_upgrade_{name}" in defaults and ROLE_OPTIONS[name].get("default") != []}
     assert len(shared) >= 10
-    assert shared == {name: PARAMETERS[name].get("default") for name in shared}
+    assert shared == {name: ROLE_OPTIONS[name].get("default") for name in shared}
 
 
 def test_the_action_group_lists_every_module():

@@ -9,14 +9,13 @@ from __future__ import annotations
 from ....module_utils._errors import invalid_argument
 from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
-from .history import HistorySteps
 from .prepare import PrepareSteps
 from .upgrade import RollbackSteps, UpgradeSteps
 
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, HistorySteps):
+class Steps(PrepareSteps, UpgradeSteps, RollbackSteps):
     """All of them."""
 
     def run(self, step: str) -> Result:

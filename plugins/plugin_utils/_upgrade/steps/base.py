@@ -35,7 +35,7 @@ class OperationFailed(Exception):
 
 
 class StepBase:
-    """Takes validated parameters as in `options.PARAMETERS`."""
+    """Takes validated parameters: those of `options.OPTIONS`, with those of `options.ROLE_OPTIONS` beside them."""
 
     def __init__(self, parameters: dict[str, Any], context: RunContext) -> None:
         self._params = parameters

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps before anything is changed on the server: plan, guard, snapshot."""
+"""The steps before anything is changed on the server: plan, guard, snapshot; and what earlier runs have left."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
+from ....module_utils._module import snapshot_info
+from ..._guard.client import is_guard_running
 from .. import planning, probe
 from .. import record as states
 from .base import OperationFailed, Result, StepBase
@@ -73,6 +75,43 @@ class PrepareSteps(StepBase):
             marker=previous.data["marker"],
         )
         lines = planning.plan_lines(run, params, cloud)
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
+
+    def _find_last(self) -> Result:
+        """Return the last run with a snapshot, and what a restore would discard."""
+        cloud = self._preflight(self._new_snapshot_name)
+        server_records = self._server_records(cloud["server"]["id"])
+        if is_guard_running(server_records.lock_path):
+            raise planning.guarded_by_other_run_error(server_records.latest(), self._context)
+        record = server_records.latest_with_snapshot()
+        if record is None:
+            raise RewindError(
+                f"There is no run record of a guarded upgrade of {self._context.host} with a snapshot", kind=errors.NOT_FOUND,
+                server=self._context.host,
+                hint=f"run records of this server are in {server_records.path}; rewind.vps.snapshot_info lists its snapshots",
+            )
+        snapshots = self._run_operation(snapshot_info, {
+            "server": record.data["server"]["id"], "name": None, "match": None, "status": None, "older_than": None, "newer_than": None,
+        })["snapshots"]
+        snapshot = next((item for item in snapshots if item["id"] == record.snapshot["id"]), None)
+        if snapshot is None or snapshot["name"] != record.snapshot["name"] or snapshot["status"] != "ready":
+            state = "no longer exists" if snapshot is None else f"is {snapshot['status']}, and its name is {snapshot['name']}"
+            raise RewindError(
+                f"Snapshot {record.snapshot['name']} ({record.snapshot['id']}) of server {record.server_label} {state}",
+                kind=errors.NOT_FOUND, server=record.server_label, snapshot=record.snapshot["id"],
+                hint="choose another of its snapshots with rewind.vps.snapshot_restore: rewind.vps.snapshot_info lists them",
+            )
+        newer = [item["name"] for item in snapshots if (item["created_at"] or "") > (snapshot["created_at"] or "")]
+        lines = [
+            f"Server {record.server_label} at {cloud['cloud']} would be restored to snapshot {snapshot['name']} of {snapshot['created_at']}",
+            f"All data written on it since then would be lost (run {record.run_id}, {states.describe_state(record)})",
+        ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
+        run = {
+            "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
+            "snapshot_name": snapshot["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
+            "tasks": [], "checks": planning.resolve_task_files("guarded_upgrade_checks", self._params["checks"], self._context.search_paths),
+            "notify_tasks": [], "connection": self._context.connection, "match": self._name_pattern, "options": self._role_options,
+        }
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
 
     def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> dict[str, list[str]]:

@@ -2,24 +2,31 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of the upgrade, from arming the guard to closing the run, and of its rollback."""
+"""The steps of the upgrade, from arming the guard to closing the run and its report, and of its rollback."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._module import snapshot as snapshot_operation
 from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
-from .. import probe
+from .. import outcomes, planning, probe
 from .. import record as states
-from ..diagnostics import save_diagnostics
 from ..options import credential_values
-from ..outcomes import failure_message, outcome_of, with_next_steps
-from ..record import RunRecord
+from ..record import RunRecord, write_private
 from .base import OperationFailed, Result, StepBase
+
+GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
+MAX_LOG_CHARS = 2_000_000  # characters; the end counts
+NOT_SERIALIZABLE = "omitted: it can't be written as JSON"
+CENSORED = "hidden, since the task has no_log: true"
 
 
 def _deletion_message(pruned: list[Result], check_mode: bool = False) -> str:
@@ -27,9 +34,6 @@ def _deletion_message(pruned: list[Result], check_mode: bool = False) -> str:
     if not names:
         return "No older snapshot of this role to delete"
     return f"{'Would delete' if check_mode else 'Deleted'}: {names}"
-
-
-GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 
 
 class UpgradeSteps(StepBase):
@@ -80,7 +84,7 @@ class UpgradeSteps(StepBase):
     def _confirm(self) -> Result:
         record = self._send(self._record, self._transition(states.CONFIRMED, None))
         message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        return {**self._result(record, message, changed=False), **outcome_of(record)}
+        return {**self._result(record, message, changed=False), **outcomes.outcome_of(record)}
 
     def _finish(self) -> Result:
         """Record the outcome. After an upgrade, delete expired snapshots too; an error there is a warning: the upgrade is confirmed."""
@@ -103,10 +107,31 @@ class UpgradeSteps(StepBase):
             A failed result if the outcome is not the one that this run was to reach.
         """
         record = self._send(self._record, {"command": "acknowledge"})
-        failure = failure_message(record, self._params["run"])
+        failure = outcomes.failure_message(record, self._params["run"])
         if failure:  # Ansible prints the whole result of a failed task, and this is what a user reads first
             return {"failed": True, "changed": False, "msg": failure}
         return self._result(record, f"Run {record.run_id} of server {record.server_label} is closed", changed=False)
+
+    def _rollout_table(self) -> Result:
+        """Write the report of all hosts of this run, and show it in the step of the host of the batch that ended last."""
+        context, records = self._context, states.latest_records(self._params["state_dir"])
+        own_rows = {record.data["host"]: outcomes.row(record) for record in records if planning.is_same_run(record, context)}
+        if not own_rows:
+            return {"changed": False, "msg": "No upgrade was started"}
+        rows = [own_rows.get(host) or outcomes.not_reached_row(host) for host in context.all_hosts]
+        path = Path(self._params["state_dir"]) / "reports" / f"{min(item['run_id'] for item in own_rows.values())}.json"
+        message: Any = f"The same as JSON: {path}"
+        if not context.check_mode:
+            write_private(path, json.dumps({"hosts": rows}, indent=2) + "\n")
+        if not (self._params["show_report"] and self._is_last_of_batch(own_rows)):
+            return {"changed": False, "msg": message}
+        # Ansible shows the whole result of such a task, as it does for `debug`.
+        return {"changed": False, "msg": [*outcomes.format_table(rows), message], "_ansible_verbose_always": True}
+
+    def _is_last_of_batch(self, own_rows: dict[str, dict[str, Any]]) -> bool:
+        rows = [row for host, row in own_rows.items() if host in self._context.batch]
+        last = max(rows, key=lambda row: (row["ended_at"] or "", row["host"]), default=None)
+        return last is not None and last["host"] == self._context.host and all(row["ended_at"] for row in rows)
 
     def _prune(self) -> Result:
         """Delete expired snapshots without an upgrade."""
@@ -183,6 +208,35 @@ class RollbackSteps(StepBase):
             checks = {"not_run": None}.get(self._params["checks_result"], self._params["checks_result"])
             result = probe.verify_restore(record.data, probe.parse_probe(self._params["probe"]), checks)
         else:
-            result = outcome_of(record)
-        result = with_next_steps(record, result, self._params["reason"])
+            result = outcomes.outcome_of(record)
+        result = outcomes.with_next_steps(record, result, self._params["reason"])
         return {**self._result(record, result["message"], changed=False), **result}
+
+
+def save_diagnostics(
+    directory: Path, failed_task: Mapping[str, Any] | None, failed_result: Mapping[str, Any] | None, server_log: str | None, redactor: Redactor,
+) -> list[str]:
+    """Write what the restore would discard: the failed task with its result, and the server's logs. Return the paths of the files."""
+    files = []
+    if failed_task is not None:
+        hidden = bool(failed_task.get("no_log")) or "censored" in (failed_result or {})
+        summary = {
+            "task": str(failed_task.get("name") or ""),
+            "action": str(failed_task.get("action") or ""),
+            "result": CENSORED if hidden else failed_result,
+        }
+        files.append((directory / "failed_task.json", _as_json(summary, redactor)))
+    if server_log:
+        # Cut afterwards: the redactor does not know the end of a secret that was cut in two.
+        files.append((directory / "server.log", redactor.redact_text(server_log)[-MAX_LOG_CHARS:]))
+    for path, text in files:
+        write_private(path, text)
+    return [str(path) for path, dummy in files]
+
+
+def _as_json(summary: dict[str, Any], redactor: Redactor) -> str:
+    """A module on a server that is not the user's any more may return what no JSON can be made of."""
+    try:
+        return json.dumps(redactor.redact(json.loads(json.dumps(summary, default=str))), indent=2) + "\n"
+    except (TypeError, ValueError, RecursionError):
+        return json.dumps({**summary, "result": NOT_SERIALIZABLE}, default=str, indent=2) + "\n"

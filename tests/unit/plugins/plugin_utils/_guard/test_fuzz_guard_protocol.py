@@ -23,9 +23,9 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard import client, server
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import send_request
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.upgrade import save_diagnostics
 
 FIELDS = st.dictionaries(st.sampled_from([*record_data(), "reason", "seconds_allowed", "marker_written", "diagnostics", "odd"]), ANYTHING, max_size=3)
 REQUESTS = ANYTHING | st.fixed_dictionaries({}, optional={
@@ -258,6 +258,6 @@ def deep(levels):
 @pytest.mark.parametrize("result", [{"a": deep(5000)}, {("a", "b"): 1}, {"a": {1, 2}}, {"a": "\x1b[2J\ud800\0"}, {"a": float("nan")}, {"a": b"\xff"}],
                          ids=["deep", "a key that is no text", "a set", "controls", "NaN", "bytes"])
 def test_diagnostics_of_any_result(tmp_path, result):
-    files = diagnostics.save_diagnostics(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
+    files = save_diagnostics(tmp_path, {"name": "x", "action": "command"}, result, "boot \x1b[2J\0\ud800\n", Redactor(["secret-of-mine"]))
     summary = json.loads((tmp_path / "failed_task.json").read_text(encoding="utf-8"))
     assert summary["task"] == "x" and len(files) == 2

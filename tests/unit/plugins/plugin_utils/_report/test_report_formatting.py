@@ -10,7 +10,7 @@ from report_builders import DAY, HOUR
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import REPLACEMENT
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import formatting
-from ansible_collections.rewind.vps.plugins.plugin_utils._report.time_axis import Axis
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import Axis
 
 
 @pytest.mark.parametrize(("seconds", "text"), [

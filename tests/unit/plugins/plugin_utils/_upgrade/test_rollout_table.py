@@ -13,9 +13,9 @@ import pytest
 from guard_builders import RUN_ID, SNAPSHOT, record_in
 
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import MASK, Redactor
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import diagnostics, outcomes
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.diagnostics import save_diagnostics
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import upgrade
 
 PROOF = [{"check": "marker", "result": "passed", "detail": "gone"}, {"check": "boot", "result": "inconclusive", "detail": "same"},
          {"check": "checks", "result": "failed", "detail": "failed"}]
@@ -69,7 +69,7 @@ FORMS = {
 
 
 def saved(directory, task=None, result=None, log=None):
-    files = save_diagnostics(directory, task, result, log, Redactor([TOKEN]))
+    files = upgrade.save_diagnostics(directory, task, result, log, Redactor([TOKEN]))
     return {name: Path(file).read_text(encoding="utf-8") for file in files for name in [file.rpartition("/")[2]]}
 
 
@@ -92,11 +92,11 @@ def test_no_form_of_a_secret_is_kept(tmp_path, form):
 ])
 def test_what_ansible_hides_stays_hidden(tmp_path, task, result):
     text = saved(tmp_path, task, result)["failed_task.json"]
-    assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": diagnostics.CENSORED}
+    assert "hunter2" not in text and json.loads(text) == {"task": "Login", "action": "uri", "result": upgrade.CENSORED}
 
 
 def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(diagnostics, "MAX_LOG_CHARS", 1000)
+    monkeypatch.setattr(upgrade, "MAX_LOG_CHARS", 1000)
     text = saved(tmp_path, log="a" * 5000 + "the end")["server.log"]
     assert len(text) == 1000 and text.endswith("athe end")
 
@@ -104,7 +104,7 @@ def test_a_log_without_end_is_cut_and_its_end_kept(tmp_path, monkeypatch):
 @pytest.mark.parametrize("cut", range(1, len(TOKEN)))
 def test_a_cut_through_a_secret_leaves_nothing_of_it(tmp_path, monkeypatch, cut):
     rest = "x" * 100
-    monkeypatch.setattr(diagnostics, "MAX_LOG_CHARS", len(rest) + len(TOKEN) - cut)
+    monkeypatch.setattr(upgrade, "MAX_LOG_CHARS", len(rest) + len(TOKEN) - cut)
     text = saved(tmp_path, log=f"before {TOKEN}{rest}")["server.log"]
     assert text.endswith(rest)
     rest_of_secret = text[:-len(rest)]

@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot, snapshot_info, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import PARAMETERS, READ_ONLY_STEPS, STEPS, RunContext
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, ROLE_OPTIONS, STEPS, RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
@@ -69,7 +69,7 @@ class StepRunner:
         given = {"step": step, "provider": "vpsorg", "api_token": TOKEN, "api_url": URL, "state_dir": str(self.directory), **options}
         if self.guards:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True, **self.run_fields}
-        validation = ArgumentSpecValidator(PARAMETERS).validate(given)
+        validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
         context = RunContext(
             host="web1", address=None, connection=connection, search_paths=[], process=self.process, command="ansible-playbook", batch=["web1"],
