@@ -10,7 +10,6 @@ GUARD = f"{DIRECTORY}/_guard/guard.py"
 
 TESTS = "unit/plugins/plugin_utils"
 DECIDES = f"{TESTS}/_guard/test_guard.py"
-SNAPSHOT = f"{TESTS}/_guard/test_guard_snapshot.py"
 PROCESS = (f"{TESTS}/_guard/test_guard_process.py::test_from_start_to_end",)
 
 MUTANTS = [
@@ -35,12 +34,12 @@ MUTANTS = [
     Mutant(
         "an upgrade starts though its snapshot's id could not be written", GUARD, "Guard._take_snapshot",
         r"self\._transition\((states\.READY), ", r"transition(self.record, \1, **", "upgrade",
-        (f"{SNAPSHOT}::test_a_full_disk_keeps_an_upgrade_from_starting",),
+        (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_starting",),
     ),
     Mutant(
         "the snapshots of a batch are taken one after the other", GUARD, "Guard._dispatch",
         r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
-        (f"{SNAPSHOT}::test_a_snapshot_request_is_answered_at_once_and_ready_later",),
+        (f"{DECIDES}::test_a_snapshot_request_is_answered_at_once_and_ready_later",),
     ),
     Mutant("two guards watch one server", f"{DIRECTORY}/_guard/server.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
     Mutant(
@@ -49,7 +48,7 @@ MUTANTS = [
     Mutant(
         "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/retry.py", "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
-        (f"{TESTS}/_guard/test_restore_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
+        (f"{TESTS}/_guard/test_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),
     Mutant(
         "a run record may be lost when the power fails", "plugins/module_utils/_files.py", "write_private",
@@ -59,7 +58,7 @@ MUTANTS = [
     Mutant(
         "an upgrade can be confirmed before its checks", f"{DIRECTORY}/_guard/guard.py", "TRANSITIONS",
         r"\bstates\.UPGRADING: \{", "states.UPGRADING: {states.CONFIRMED, ", "upgrade",
-        (f"{TESTS}/_guard/test_guard_record.py::test_transitions",),
+        (f"{DECIDES}::test_transitions",),
     ),
     Mutant(
         "another process with the run's process id counts as the run", f"{DIRECTORY}/_upgrade/process_identity.py", "is_alive",

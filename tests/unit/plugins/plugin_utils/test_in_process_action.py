@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which execution mode a task has, with fake tasks. Functional tests check what both modes do."""
+"""Which execution mode a task has, and what Ansible gets to see of one that runs as a module. Functional tests check what both modes do."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
 from builders import OPERATIONS
 
 from ansible_collections.rewind.vps.plugins.module_utils import _ansible_module as ansible_module
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.plugin_utils import _action as action
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProcessAction, wants_progress
+
+TOKEN = "vps_S3cretToken0123456789"
+OURS = "rewind.vps.snapshot"
 
 
 class Templar:
@@ -33,24 +38,20 @@ def make_action(transport="local", async_val=0, become=None, delegate_to=None):
 
 
 @pytest.fixture(autouse=True)
-def no_interpreter_in_environment(monkeypatch):
-    monkeypatch.delenv("ANSIBLE_PYTHON_INTERPRETER", raising=False)
+def clean_environment(monkeypatch):
+    for name in ("ANSIBLE_PYTHON_INTERPRETER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(("task", "variables", "reason"), [
     ({}, {}, None),
     ({"transport": "ssh"}, {}, "the task does not run on the controller"),
-    ({"transport": "paramiko"}, {}, "the task does not run on the controller"),
-    ({"transport": "community.docker.docker"}, {}, "the task does not run on the controller"),
     ({"async_val": 60}, {}, "the task is asynchronous"),
     ({"become": object()}, {}, "the task uses become"),
     ({}, {"ansible_python_interpreter": "/opt/other/python3"}, "another Python is configured"),
-    ({}, {"ansible_python_interpreter": "python3"}, "another Python is configured"),
     ({}, {"ansible_python_interpreter": sys.executable}, None),
     ({}, {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}, None),
     ({}, {"ansible_python_interpreter": "auto"}, None),
-    ({}, {"ansible_python_interpreter": "auto_silent"}, None),
-    ({}, {"ansible_python_interpreter": None}, None),
     ({}, {"ansible_python_interpreter": ""}, None),
     # A delegated task runs where it is delegated to: the first host's interpreter says nothing about that.
     ({"delegate_to": "localhost"}, {"ansible_python_interpreter": "/usr/bin/python9"}, None),
@@ -62,7 +63,6 @@ def no_interpreter_in_environment(monkeypatch):
      {"ansible_delegated_vars": {"localhost": {"ansible_python_interpreter": sys.executable}}}, None),
     ({"delegate_to": "localhost"},
      {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/opt/other/python3"}}}, None),
-    ({"delegate_to": "bastion", "transport": "ssh"}, {}, "the task does not run on the controller"),
 ])
 def test_execution_mode_of_a_task(task, variables, reason):
     assert make_action(**task)._module_reason(variables) == reason
@@ -109,20 +109,6 @@ def test_the_tasks_environment_is_there_only_inside(monkeypatch):
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize(("given", "token"), [({}, "of-the-environment"), ({"api_token": "of-the-task"}, "of-the-task")])
-def test_credentials_of_the_tasks_environment_become_options(given, token):
-    """For Ansible puts a task's environment on the command line of its module."""
-    made = make_action(transport="ssh")
-    environment = {"VPS_API_TOKEN": "of-the-environment", "HTTPS_PROXY": "http://proxy.example"}
-    made._compute_environment_string = lambda wanted: wanted.update(environment)
-    made._task.args, made._task.environment = {"provider": "vpsorg", **given}, [environment]
-    with made._credentials_as_options(made._build_arguments({})):
-        assert made._options == {"provider": "vpsorg", "api_token": token}
-        assert made._task.environment == [{"HTTPS_PROXY": "http://proxy.example"}]
-    assert made._task.environment == [environment]
-    assert made._task.args == {"provider": "vpsorg", **given}
-
-
 @pytest.mark.parametrize("check_mode", [True, False])
 @pytest.mark.parametrize("diff", [True, False])
 def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mode, diff):
@@ -157,3 +143,107 @@ def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mod
 ])
 def test_progress_is_for_people(environ, callback, wanted):
     assert wants_progress(environ, callback) is wanted
+
+
+# --- as a module
+
+
+class FakeAction(InProcessAction):
+    """Notes what Ansible is asked to run and to build.
+
+    :ivar shown: the options as ANSIBLE_DEBUG shows them.
+    :ivar built: name and options of each module that is built.
+    """
+
+    operation = OPERATIONS["snapshot"]
+
+    def __init__(self, args, environment, answer=None):
+        self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
+        self._connection = SimpleNamespace(become=None, has_pipelining=True, transport="local", _shell=SimpleNamespace(tmpdir=None))
+        self._cleanup_remote_tmp = True
+        self.shown, self.built, self._answer = None, [], answer or {"changed": False}
+
+    def _compute_environment_string(self, raw_environment_out=None):
+        raw_environment_out.update(self._task.environment[0])
+        return ""
+
+    def _execute_module(self, module_name, module_args, task_vars, wrap_async):
+        module_args["_ansible_check_mode"] = False
+        for name, options in ((module_name, module_args), ("ansible.legacy.async_wrapper", {})):
+            self._configure_module(module_name=name, module_args=options, task_vars=task_vars)
+        self.shown = repr(module_args)
+        self.environment = self._task.environment
+        return self._answer
+
+    def _remove_tmp_path(self, tmp_path):
+        assert tmp_path is None
+
+
+@pytest.fixture(autouse=True)
+def no_module_build(monkeypatch):
+    def build(self, module_name, module_args, task_vars):
+        self.built.append((module_name, module_args))
+
+    monkeypatch.setattr(ActionBase, "_configure_module", build)
+
+
+@pytest.mark.parametrize(("args", "environment", "token"), [
+    ({"api_token": TOKEN, "name": TOKEN}, {"LANG": "C"}, TOKEN),
+    ({"name": "one"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, TOKEN),
+    ({"api_token": "the option's"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, "the option's"),
+])
+def test_credentials_reach_the_module_and_nothing_else(args, environment, token):
+    action = FakeAction(args, environment)
+    assert action._run_as_module({}) == {"changed": False}
+    assert action.built[0] == (OURS, {**args, "api_token": token, "_ansible_check_mode": False})
+    assert action.built[1] == ("ansible.legacy.async_wrapper", {}), "not the wrapper's business"
+    assert TOKEN not in action.shown
+    assert action.environment == [{"LANG": "C"}]
+    assert action._task.environment == [environment] and action._options == {}, "as before for the next task"
+
+
+def test_what_the_module_refuses_is_shown_without_them():
+    result = {"failed": True, "msg": f"Unsupported parameters: {TOKEN}", "invocation": {"module_args": {TOKEN: "hidden"}}}
+    action = FakeAction({"api_token": TOKEN, TOKEN: 1}, {}, result)
+    assert TOKEN[:8] not in repr(action._run_as_module({}))
+    dummy, options = action.built[0]
+    assert set(options) == {"api_token", "********", "_ansible_check_mode"}, "a job file and ANSIBLE_DEBUG have what the module itself says"
+
+
+@pytest.mark.parametrize(("transport", "become", "known"), [("local", None, True), ("ssh", None, False), ("local", object(), False)])
+def test_the_controllers_environment_counts_where_the_module_has_it(transport, become, known, monkeypatch):
+    monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
+    action = FakeAction({TOKEN: 1}, {})
+    action._connection.transport, action._connection.become = transport, become
+    action._run_as_module({})
+    assert action.built[0][1].get("api_token") == (TOKEN if known else None)
+    assert (TOKEN in action.built[0][1]) != known
+
+
+def test_an_option_keeps_its_name_whatever_the_secret_is():
+    action = FakeAction({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
+    action._run_as_module({})
+    assert set(action.built[0][1]) == {"api_token", "servers", "********less", "_ansible_check_mode"}
+
+
+@pytest.mark.parametrize(("style", "in_background", "become", "able", "by_configuration", "expected"), [
+    ("new", False, None, True, False, True),
+    ("new", False, object(), True, False, False),
+    ("new", False, object(), True, True, True),
+    ("new", 60, None, True, False, False),
+    ("new", False, None, False, False, False),
+    ("binary", False, None, True, False, False),
+])
+def test_pipelining_is_used_wherever_possible(style, in_background, become, able, by_configuration, expected, monkeypatch):
+    monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda self, module_style, wrap_async=False: by_configuration)
+    action = FakeAction({}, {})
+    action._connection.become, action._connection.has_pipelining = become, able
+    assert action._is_pipelining_enabled(style, in_background) is expected
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_no_file_is_kept(kept, monkeypatch):
+    monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", kept)
+    assert FakeAction({}, {})._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
+    assert FakeAction({}, {})._should_remove_tmp_path("/home/me") is False
+    assert FakeAction({}, {})._should_remove_tmp_path(None) is False

@@ -7,6 +7,7 @@ import pytest
 from guard_builders import (
     ACKNOWLEDGE,
     FINISH,
+    SNAPSHOT_PARAMS,
     WAIT,
     FakeActions,
     empty_the_disk,
@@ -14,16 +15,20 @@ from guard_builders import (
     fill_the_disk,
     guard_in,
     history,
+    is_ready,
     on_disk,
+    record_in,
     restored,
     roll_back,
+    take_snapshot,
     transition,
 )
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import error_response
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import transition as enter
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 
 ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
 # Every state, with the fields of a run record in it.
@@ -154,11 +159,11 @@ def test_an_upgrade_that_goes_well(tmp_path):
 @pytest.mark.parametrize("state", states.ARMED_STATES)
 def test_a_rollback_that_the_run_asks_for(tmp_path, state):
     actions = FakeActions(failed(errors.BUSY), restored())
-    guard = guard_in(tmp_path, state, actions)
+    guard = guard_in(tmp_path, state, actions, snapshot={"id": "4711", "name": "rewind1"})
     data = complete_rollback(guard, reason="Run the upgrade: failed")["record"]
     assert data == on_disk(guard)
     assert (data["state"], data["reason"], data["restore_message"]) == (states.RESTORED, "Run the upgrade: failed", restored()["msg"])
-    assert [id_ for id_, dummy in actions.restore_calls] == ["801", "801"] and data["progress"] is None
+    assert [id_ for id_, dummy in actions.restore_calls] == ["4711", "4711"] and data["progress"] is None
     complete_rollback(guard)
     guard.tick()
     assert len(actions.restore_calls) == 2, "it is restored already"
@@ -206,13 +211,6 @@ def test_no_manual_restore_is_possible_of_a_run_that_ended_without_a_snapshot(tm
     assert actions.restore_calls == [] and on_disk(guard)["state"] == states.ENDED
 
 
-def test_only_the_run_records_own_snapshot_is_restored(tmp_path):
-    actions = FakeActions(failed(errors.BUSY), failed(errors.TIMEOUT, errors.UNKNOWN), restored())
-    guard = guard_in(tmp_path, states.UPGRADING, actions, snapshot={"id": "4711", "name": "rewind1"})
-    complete_rollback(guard)
-    assert [id_ for id_, dummy in actions.restore_calls] == ["4711"] * 3
-
-
 def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(tmp_path):
     """So that the rollbacks of the other servers of the batch start concurrently."""
     actions = FakeActions()
@@ -222,14 +220,6 @@ def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(
     guard.handle(FINISH)
     assert history(on_disk(guard)) == [states.CHECKING, states.RESTORING, states.RESTORED, states.ENDED] and len(actions.restore_calls) == 1
     guard.tick()
-    assert len(actions.restore_calls) == 1
-
-
-def test_a_manual_restore_that_fails_is_not_requested_again_by_waiting_for_it(tmp_path):
-    actions = FakeActions(failed(errors.FORBIDDEN))
-    guard = guard_in(tmp_path, states.ENDED, actions, outcome=states.UPGRADED)
-    complete_rollback(guard, by_hand=True)
-    assert guard.handle(WAIT)["record"]["outcome"] == states.ROLLBACK_FAILED
     assert len(actions.restore_calls) == 1
 
 
@@ -324,6 +314,172 @@ def test_the_terminal_of_a_run_that_is_gone_is_notified_before_and_after(tmp_pat
     assert "rolled back" in last and "was not probed" in last and str(guard.record.path) in last
 
 
-def test_an_error_response_is_plain_data():
-    error = RewindError("It can't be", kind=errors.BUSY, outcome=errors.UNKNOWN, hint="wait")
-    assert RewindError(**error_response(error)["error"]).format() == error.format()
+# --- the run record
+
+
+# Every transition of an upgrade; all others are rejected.
+ALLOWED = {
+    states.PLANNED: {states.SNAPSHOTTING, states.ENDED},
+    states.SNAPSHOTTING: {states.SNAPSHOTTING, states.READY, states.ENDED},
+    states.READY: {states.READY, states.SNAPSHOTTING, states.ARMED, states.ENDED},
+    states.ARMED: {states.UPGRADING, states.RESTORING},
+    states.UPGRADING: {states.CHECKING, states.RESTORING},
+    states.CHECKING: {states.CONFIRMED, states.RESTORING},
+    states.CONFIRMED: {states.CONFIRMED, states.ENDED},
+    states.RESTORING: {states.RESTORED, states.ENDED},
+    states.RESTORED: {states.ENDED},
+    states.ENDED: {states.RESTORING},
+}
+
+
+@pytest.mark.parametrize("before", states.STATES)
+def test_transitions(tmp_path, before):
+    for after in states.STATES:
+        record = record_in(tmp_path, before)
+        if after in ALLOWED[before]:
+            enter(record, after, "because", message="why")
+            assert (record.state, record.data["message"], len(record.data["history"])) == (after, "why", 2)
+            assert record.data["history"][-1]["note"] == "because"
+        else:
+            with pytest.raises(RewindError) as caught:
+                enter(record, after, message="why")
+            assert caught.value.kind == "busy" and str(record.path) in caught.value.hint
+            assert record.state == before and len(record.data["history"]) == 1 and record.data["message"] is None
+        assert RunRecord.load(record.path).data == record.data
+
+
+def test_an_update_keeps_the_state_and_an_unknown_command_changes_nothing(tmp_path):
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
+    assert guard.handle({"command": "update", "fields": {"diagnostics": ["/a"]}})["record"]["diagnostics"] == ["/a"]
+    before = on_disk(guard)
+    assert guard.handle({"command": "read"})["record"] == before == on_disk(guard)
+    assert before["state"] == states.UPGRADING
+
+
+def test_the_run_record_shows_progress(tmp_path):
+    actions, seen = FakeActions(failed(errors.BUSY), restored()), []
+    guard = guard_in(tmp_path, states.UPGRADING, actions)
+    call = actions.restore_snapshot
+
+    def call_and_read(snapshot_id, seconds, progress):
+        seen.append(on_disk(guard).get("progress"))
+        return call(snapshot_id, seconds, progress)
+
+    actions.restore_snapshot = call_and_read
+    guard.handle(roll_back())
+    guard.tick()
+    assert seen[0] is None and "Trying again in 2 s" in seen[1] and on_disk(guard)["progress"] is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.CHECKING, states.CONFIRMED)])
+def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, before, after):
+    """The run gets an error, so the guard must not continue as after a success."""
+    actions = FakeActions()
+    guard = guard_in(tmp_path, before, actions)
+    fill_the_disk(monkeypatch)
+    with pytest.raises(OSError):
+        guard.handle(transition(after, 100, marker_written=True))
+    empty_the_disk(monkeypatch)
+    assert guard.record.state == before == on_disk(guard)["state"]
+    assert guard.record.data == on_disk(guard)
+    if before in states.ARMED_STATES:
+        guard.handle(roll_back())
+        guard.tick()
+        assert len(actions.restore_calls) == 1
+
+
+# --- the snapshot
+
+
+def test_a_snapshot_request_is_answered_at_once_and_ready_later(tmp_path):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    assert guard.handle(take_snapshot())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
+    assert actions.snapshot_calls == []
+    guard.tick()
+    assert actions.snapshot_calls == [(SNAPSHOT_PARAMS, 900)]
+    data = guard.handle(WAIT)["record"]
+    assert data == on_disk(guard) and (data["state"], data["snapshot"]["id"], data["progress"]) == (states.READY, "801", None)
+    assert data["snapshot_result"]["msg"] == "Snapshot is made" and "snapshots" not in data["snapshot_result"]
+    assert len(actions.snapshot_calls) == 1
+    guard.handle(transition(states.ARMED, 10))
+
+
+def test_a_snapshot_that_fails_is_reported_and_not_requested_again_by_waiting_for_it(tmp_path):
+    actions = FakeActions(snapshot_results=(failed(errors.OPERATION_FAILED, errors.FAILED), is_ready()))
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    guard.handle(take_snapshot())
+    for _attempt in range(2):
+        data = guard.handle(WAIT)["record"]
+        assert (data["state"], data["snapshot"]["id"], data["snapshot_result"]["msg"]) == (states.SNAPSHOTTING, None, "It failed: operation_failed.")
+    assert data == on_disk(guard) and len(actions.snapshot_calls) == 1
+    with pytest.raises(RewindError):
+        guard.handle(transition(states.ARMED, 10))
+    guard.handle(take_snapshot())
+    assert guard.handle(WAIT)["record"]["state"] == states.READY, "a rerun resumes the run record and requests the snapshot again"
+
+
+def test_another_guard_finishes_the_snapshot_that_one_has_started(tmp_path):
+    for result, asks in ((None, 1), ({**failed(errors.FORBIDDEN)}, 0)):
+        actions = FakeActions()
+        guard = guard_in(tmp_path, states.SNAPSHOTTING, actions, resumed=True, snapshot_params=SNAPSHOT_PARAMS, snapshot_result=result)
+        guard.tick()
+        assert actions.snapshot_calls == [], "only when the run asks: it may not want it any more"
+        guard.handle(WAIT)
+        assert len(actions.snapshot_calls) == asks
+
+
+@pytest.mark.parametrize("state", [states.PLANNED, states.SNAPSHOTTING, states.READY, states.CONFIRMED])
+def test_waiting_starts_nothing(tmp_path, state):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, state, actions)
+    guard.handle(WAIT)
+    assert (actions.restore_calls, actions.snapshot_calls, on_disk(guard)["state"]) == ([], [], state)
+
+
+@pytest.mark.parametrize("state", [*states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
+def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, state, actions)
+    with pytest.raises(RewindError):
+        guard.handle(take_snapshot())
+    guard.tick()
+    assert actions.snapshot_calls == [] and on_disk(guard)["snapshot"]["id"] == "801"
+
+
+def test_no_snapshot_is_requested_when_its_run_is_gone(tmp_path):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    guard.handle(take_snapshot())
+    actions.alive = False
+    guard.tick()
+    assert actions.snapshot_calls == [] and guard.finished and on_disk(guard)["state"] == states.SNAPSHOTTING
+
+
+def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.PLANNED, actions)
+    call = actions.take_snapshot
+
+    def call_and_die(params, seconds, progress):
+        actions.alive = False
+        return call(params, seconds, progress)
+
+    actions.take_snapshot = call_and_die
+    guard.handle(take_snapshot())
+    guard.tick()
+    assert guard.finished and on_disk(guard)["state"] == states.READY, "the next run goes on with it"
+    assert actions.restore_calls == []
+
+
+def test_a_full_disk_keeps_an_upgrade_from_starting(tmp_path, monkeypatch):
+    """The id of its snapshot is not stored, so the snapshot could not be restored."""
+    guard = guard_in(tmp_path, states.PLANNED, FakeActions())
+    guard.handle(take_snapshot())
+    fill_the_disk(monkeypatch)
+    data = guard.handle(WAIT)["record"]
+    assert data["state"] == states.SNAPSHOTTING and data["snapshot_result"]["failed"]
+    assert "could not be written (No space left on device)" in data["snapshot_result"]["msg"]
+    empty_the_disk(monkeypatch)
+    with pytest.raises(RewindError):
+        guard.handle(transition(states.ARMED, 10))

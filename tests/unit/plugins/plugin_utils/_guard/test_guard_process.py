@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from guard_builders import ACKNOWLEDGE, FINISH, RUN_ID, SNAPSHOT, WAIT, record_data, roll_back, take_snapshot, transition
+from guard_builders import ACKNOWLEDGE, FINISH, RUN_ID, SNAPSHOT, record_data, take_snapshot, transition
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.client import is_guard_running, send_request, start_guard
@@ -268,30 +268,6 @@ def test_it_outlives_the_run_that_started_it_and_rolls_back_what_that_left(stage
     assert output.count("[rewind.vps guard]") >= 3 and "not for ***" in output and "rolled back" in output and SNAPSHOT["name"] in output
     for text in (output, stage.path.read_text(encoding="utf-8")):
         assert box.vpsorg_token not in text
-
-
-def test_it_restores_on_request_and_when_a_phase_times_out(stage, box):
-    admin = box.admin
-    admin.reset()
-    admin.settings(seconds={"vpsorg.snapshots.restore": 30})
-    server = admin.servers("vpsorg")[0]
-    planted = admin.add_snapshot("vpsorg", server["id"], SNAPSHOT["name"])
-    stage.parameters.update(api_token=box.vpsorg_token, api_url=box.vpsorg_url)
-    admin.clear_request_log()
-    record = stage.start(states.READY, server={"id": str(server["id"]), "name": "web1", "address": None},
-                         snapshot={**SNAPSHOT, "id": str(planted["id"])})
-    send_request(record, transition(states.ARMED, 0.6))
-    wait_until(lambda: stage.record.state == states.RESTORED, "the rollback")
-    assert "0.6" in stage.record.data["reason"] or "1 s" in stage.record.data["reason"]
-    with pytest.raises(RewindError):
-        send_request(record, transition(states.UPGRADING, 10))
-    assert send_request(record, roll_back()).state == states.RESTORED
-    assert send_request(record, WAIT).state == states.RESTORED
-    assert len(restores(box)) == 1, "once"
-    assert process_identity.is_alive(record.data["guard"]), "the run probes the server first"
-    send_request(record, FINISH)
-    send_request(record, ACKNOWLEDGE)
-    wait_until(lambda: is_gone(record, stage.lock), "the guard to be gone")
 
 
 def test_a_server_that_it_has_stopped_for_the_snapshot_runs_again_though_its_run_is_killed(stage, box):

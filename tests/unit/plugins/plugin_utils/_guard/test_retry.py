@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Retries of a restore: it is requested again where that is safe, and given up where that is useless."""
+"""Retries: a restore or snapshot is requested again where that is safe, and given up where that is useless."""
 
 from __future__ import annotations
 
 import pytest
 from builders import FakeClock
-from guard_builders import failed, restored
+from guard_builders import failed, is_ready, restored
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import restore_with_retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import restore_with_retry, take_with_retry
 
 DONE = restored()
 FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was already being restored; that restore is finished")
@@ -102,3 +102,33 @@ def test_how_often_it_is_tried(results, ended):
 def test_a_rejection_does_not_cover_an_earlier_request(afterwards):
     """The first may have restored the server, or be about to."""
     assert Run(UNKNOWN, failed(afterwards)).ended[:2] == (False, False)
+
+
+# --- the snapshot
+
+TOO_MANY = failed(errors.RATE_LIMITED)
+PRUNED = {**TOO_MANY, "pruned": [{"id": "1", "name": "rewind1"}]}
+
+
+@pytest.mark.parametrize(("results", "how", "attempts", "is_taken"), [
+    ([*[TOO_MANY] * 8, is_ready()], {}, 9, True), ([PRUNED, is_ready(changed=False)], {}, 2, True),
+    ([TOO_MANY], {"seconds": 60}, range(2, 10), False), ([TOO_MANY, is_ready()], {"stops_server": True}, 1, False),
+    *(([failed(*error), is_ready()], {}, 1, False) for error in (
+        (errors.RATE_LIMITED, errors.UNKNOWN), (errors.RATE_LIMITED, errors.FAILED), (errors.BUSY,), (errors.FORBIDDEN,),
+        (errors.OPERATION_FAILED, errors.FAILED), (errors.TIMEOUT, errors.UNKNOWN), (errors.LIMIT_REACHED,),
+    )),
+])
+def test_a_snapshot_is_requested_again_only_after_too_many_requests(results, how, attempts, is_taken):
+    remaining, timeouts, messages = list(results), [], []
+
+    def operation(wait_seconds):
+        timeouts.append(wait_seconds)
+        return remaining.pop(0) if len(remaining) > 1 else remaining[0]
+
+    options = {"seconds": 900, "stops_server": False, **how}
+    result = take_with_retry(operation, Deadline(options["seconds"], FakeClock()), messages.append, stops_server=options["stops_server"])
+    assert len(timeouts) in (attempts if isinstance(attempts, range) else [attempts]) and not result.get("failed") == is_taken
+    assert timeouts == sorted(timeouts, reverse=True) and min(timeouts) > 0
+    assert len(messages) == len(timeouts) - 1 and all("Trying again" in message for message in messages)
+    evicted = results[0].get("pruned", [])
+    assert result["pruned"] == evicted and result["changed"] == (is_taken or bool(evicted)), "whichever attempt deleted them"
