@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from guard_builders import record_data
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._report import accounts
@@ -64,11 +65,8 @@ def test_labels_are_unique():
 
 def write_run(directory, run_id, server="vpsorg-1-a", state="ended", outcome="upgraded", **fields):
     """Write a run record and return its path."""
-    data = {
-        "run_id": run_id, "host": "web1", "provider": "vpsorg", "server": {"id": "1", "name": "web1"}, "snapshot": {"name": "s", "id": "8"},
-        "marker": f"/var/tmp/rewind-guarded-upgrade-{run_id}", "state": state, "outcome": outcome, "message": None, "verification": [],
-        "history": [{"at": "2026-01-01T00:00:00Z", "state": "planned"}, {"at": "2026-01-01T00:01:30Z", "state": state}], "run": {}, **fields,
-    }
+    history = [{"at": "2026-01-01T00:00:00Z", "state": "planned"}, {"at": "2026-01-01T00:01:30Z", "state": state}]
+    data = record_data(state, run_id=run_id, outcome=outcome, history=history, **fields)
     record = RunRecord(directory / server / run_id / "run.json", data)
     record.update()
     return record.path

@@ -76,15 +76,3 @@ def test_filters_work_by_keyboard(browser: Any, page_url: str) -> None:
         focused = page.evaluate("document.activeElement.id")
         assert page.locator(f"label[for={focused}]").evaluate("label => getComputedStyle(label).outlineStyle") != "none", "the focus is not shown"
     page.close()
-
-
-def test_rows_open_by_keyboard(browser: Any, page_url: str) -> None:
-    page = browser.new_page(viewport={"width": 1600, "height": 900})
-    page.goto(page_url)
-    row = page.locator("details.server:not([open])").first
-    anchor = row.get_attribute("id")
-    row.locator("summary").focus()
-    page.keyboard.press("Enter")
-    assert page.locator(f"#{anchor}").evaluate("details => details.open")
-    assert page.locator(f"#{anchor} table").is_visible() or page.locator(f"#{anchor} .inside").is_visible()
-    page.close()

@@ -140,37 +140,3 @@ def test_size_and_time_of_a_page_with_500_servers():
     assert len(html.encode()) < 3_000_000
     assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "all but the first few are collapsed"
     assert not re.search("<details[^>]* open", html)
-
-
-# --- colours
-
-def colours(css, dark):
-    """Return the colours by name, of the light or the dark scheme."""
-    light_part, dark_part = re.search(r":root \{(.*?)\n\}\n@media \(prefers-color-scheme: dark\) \{\n  :root \{(.*?)\n  \}", css, re.DOTALL).groups()
-    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light_part))
-    return {**found, **dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark_part))} if dark else found
-
-
-def luminance(colour):
-    parts = [int(colour[start:start + 2], 16) / 255 for start in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one, other):
-    """Return the contrast ratio of WCAG 2, from 1 to 21."""
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-TEXT_ON = [(text, ground) for text in ("text", "muted", "accent", "bad", "warn", "note", "ok") for ground in ("page", "card", "raised")]
-TEXT_ON += [(tone, f"{tone}-soft") for tone in ("bad", "warn", "note", "ok")] + [("text", "bad-soft"), ("text", "warn-soft"), ("card", "accent")]
-TEXT_ON += [("accent", "bad-soft"), ("accent", "warn-soft"), ("text", "accent-soft"), ("bad", "accent-soft"), ("warn", "accent-soft")]
-TEXT_ON += [("muted", "accent-soft")]
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_contrast_of_text(dark):
-    css = re.search("<style>(.*)</style>", render(gathered()), re.DOTALL).group(1)
-    found = colours(css, dark)
-    assert not [(text, ground) for text, ground in TEXT_ON if contrast(found[text], found[ground]) < 4.5]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
+    MAX_PROBE_CHARS,
     marker_path,
     marker_run_id,
     new_failed_units,
@@ -62,6 +63,7 @@ def test_what_is_no_boot_id_is_none(boot_id):
 @example("end\nsum\nsum \nsum a\nunit\nmarker\nboot\n")
 @example("end\nboot \nunit \nmarker \nsum  \n")
 @example("\x00end\nend\n\x1b[2J")
+@example("unit \x1b[2J\nmarker {{ 7*7 }}\nmarker $(touch X)\nsum \0 \0\nboot \ud800\nend\nend\n")
 def test_any_text_is_none_or_a_complete_probe(text):
     parsed = parse_probe(text)
     if parsed is not None:
@@ -81,12 +83,13 @@ def test_a_markers_name_has_its_run_id(directory):
     (None, None, []),
 ])
 def test_new_failed_units(before, after, failed):
-    assert new_failed_units({"failed_units": before}, {"failed_units": after}) == failed
+    for nothing in ({"failed_units": None}, None):
+        probes = [nothing if units is None else {"failed_units": units} for units in (before, after)]
+        assert new_failed_units(*probes) == failed
 
 
-def test_new_failed_units_without_a_probe():
-    assert new_failed_units(None, {"failed_units": ["a"]}) == ["a"]
-    assert new_failed_units({"failed_units": []}, None) == []
+def test_a_server_that_prints_without_end_gives_no_probe():
+    assert parse_probe("unit x\n" * (MAX_PROBE_CHARS // 7) + "end\n") is None
 
 
 # --- proof

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import pty
-import shlex
 import subprocess
 import sys
 import time
@@ -104,42 +103,31 @@ def test_a_name_that_resembles_the_rest_of_the_line_does_not_deceive(name, tmp_p
         process.communicate()
 
 
-POSIX_PS = """# As POSIX has it, and macOS does it: what follows a = in an argument is a heading, commas included.
-import sys
-columns, arguments = [], sys.argv[1:]
-while arguments:
-    if arguments.pop(0) == "-o":
-        names, equals, heading = arguments.pop(0).partition("=")
-        names = names.split(",")
-        columns += [(name, name.upper()) for name in names[:-1]] + [(names[-1], heading if equals else names[-1].upper())]
-if any(heading for name, heading in columns):
-    print("  ".join(heading for name, heading in columns))
-values = {"stat": "Ss+", "lstart": "Thu Jan  1 00:00:00 2026"}
-print("  ".join(values[name] for name, heading in columns))
-"""
+@pytest.fixture
+def fake_ps(tmp_path, monkeypatch):
+    """Put a shell script in place of ps."""
+
+    def install(script):
+        (tmp_path / "ps").write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (tmp_path / "ps").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    return install
 
 
-def test_the_output_of_a_strictly_posix_ps_is_parsed(tmp_path, monkeypatch):
-    exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda path, **how: str(path) != "/proc/self/stat" and exists(path, **how))
-    script, program = tmp_path / "ps.py", tmp_path / "ps"
-    script.write_text(POSIX_PS, encoding="utf-8")
-    # By way of the shell: the first line of a program can't name a Python whose path has a blank in it.
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(script))} "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+@pytest.mark.parametrize("lookup", ["ps"], indirect=True)
+def test_the_output_of_a_strictly_posix_ps_is_parsed(lookup, fake_ps):
+    """There, and on macOS, what follows a = in an argument is a heading, commas included."""
+    fake_ps('case "$*" in *=,*) echo ",lstart="; echo "Ss+";; *) echo "Ss+  Thu Jan  1 00:00:00 2026";; esac')
     assert identity(5) == {"pid": 5, "started": "Thu Jan  1 00:00:00 2026"}
 
 
-def test_programs_that_are_started_do_not_get_the_credentials(tmp_path, monkeypatch):
-    program = tmp_path / "ps"
-    program.write_text(f'#!/bin/sh\nenv > "{tmp_path}/seen"\n', encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+def test_programs_that_are_started_do_not_get_the_credentials(tmp_path, monkeypatch, fake_ps):
+    fake_ps(f'env > "{tmp_path}/seen"')
     monkeypatch.setenv("VPS_API_TOKEN", "vps_S3cretToken")  # the task's own environment is put there
     assert controlling_terminal(os.getpid()) is None
-    assert "PATH=" in (tmp_path / "seen").read_text("utf-8")
-    assert "vps_S3cretToken" not in (tmp_path / "seen").read_text("utf-8")
+    seen = (tmp_path / "seen").read_text("utf-8")
+    assert "PATH=" in seen and "vps_S3cretToken" not in seen
 
 
 def test_the_terminal_of_a_process_and_of_one_that_has_none():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import json
 import os
@@ -12,11 +13,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from guard_builders import RUN_ID, record_data, record_in
+from fakes.malformed import ANYTHING, NAMES, RAW_BODIES
+from guard_builders import MARKER, RUN_ID, record_data, record_in
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe, verify_restore
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import (
     MAX_RUNS,
     RUN_ID_GLOB,
@@ -134,12 +141,22 @@ def test_a_missing_file_or_a_directory_is_rejected(tmp_path):
 
 
 @pytest.mark.parametrize(("key", "value"), [
-    ("state", "hacked"), ("state", None), ("state", []), ("run_id", "../../etc"), ("run_id", RUN_ID + "\n"), ("run_id", 5), ("host", None),
+    ("state", "hacked"), ("state", None), ("state", []), ("run_id", 5), ("host", None),
     ("provider", 1), ("server", []), ("server", {}), ("server", {"id": 12345}), ("server", {"id": "1", "name": 5}), ("snapshot", None),
     ("snapshot", {"id": "1"}), ("snapshot", {"name": "a", "id": 801}), ("history", {}), ("history", []), ("history", ["planned"]),
     ("history", [{"state": "planned"}]), ("history", [{"at": "yesterday", "state": "planned"}]), ("history", [{"at": 5, "state": "planned"}]),
     ("history", [{"at": "2026-01-01T00:00:00", "state": "planned"}]), ("history", [{"at": "2026-01-01T00:00:00.000Z"}]), ("run", None),
     ("run", []), ("verification", None), ("verification", {}), ("message", 5),
+    # A run id is a timestamp, and never a way out of the directory.
+    *(("run_id", value) for value in (
+        "20260199T000000Zab12", "20261301T000000Zab12", "00000101T000000Zab12", "../../../etc/passwd", "20260101T000000Z/../",
+        f"{RUN_ID}\n", "٢0260101T000000Zab12",
+    )),
+    # The role removes the marker's file from the server before it writes it.
+    *(("marker", value) for value in (
+        "/etc/passwd", "", "/", MARKER[1:], f"{MARKER}/../../../etc/passwd", f"{MARKER}\n/etc/passwd", f"/etc\0{MARKER}",
+        MARKER.replace(RUN_ID, "20260101T000000Zab13"), None, ["/etc/passwd"],
+    )),
     *((name, MISSING) for name in (
         "run_id", "state", "host", "provider", "server", "snapshot", "history", "run", "outcome", "message", "verification",
     )),
@@ -148,6 +165,8 @@ def test_a_run_record_with_an_invalid_field_is_rejected(tmp_path, key, value):
     record = record_in(tmp_path)
     assert RunRecord.load(record.path).data == record.data
     data = {name: item for name, item in {**record.data, key: value}.items() if item is not MISSING}
+    if key == "run_id":
+        data["marker"] = MARKER.replace(RUN_ID, str(value))
     record.path.write_text(json.dumps(data), encoding="utf-8")
     assert refused(record.path)
 
@@ -155,18 +174,12 @@ def test_a_run_record_with_an_invalid_field_is_rejected(tmp_path, key, value):
 # --- where they lie
 
 
-HOSTILE = ["..", ".", "", "/", "../../../etc/passwd", "a/b", "a\0b", "name with space", "-rf", "x" * 500, "sunucu-ı", "~root", "$(reboot)", "a\nb"]
-
-
 def test_no_two_servers_share_a_directory(tmp_path):
-    accounts = [("vpsorg", id_, "https://cloud.example") for id_ in (*HOSTILE, "1", "2", "a_b", "x" * 501)]
-    accounts += [("ilkbyte", "1", "https://cloud.example"), ("vpsorg", "1", "https://other.example")]
-    paths = {ServerRecords(tmp_path, *account).path for account in accounts}
-    assert len(paths) == len(accounts)
-    assert all(path.parent == tmp_path and re.fullmatch("(vpsorg|ilkbyte)-[A-Za-z0-9_-]*-[0-9a-f]{8}", path.name) for path in paths)
-    assert all(len(path.name) < 100 for path in paths)
-    again = ServerRecords(str(tmp_path), *accounts[0])
-    assert again.path == ServerRecords(tmp_path, *accounts[0]).path, "the same one each time"
+    accounts = [("vpsorg", "1", "https://cloud.example"), ("vpsorg", "2", "https://cloud.example"), ("ilkbyte", "1", "https://cloud.example"),
+                ("vpsorg", "1", "https://other.example"), ("vpsorg", "../../1", "https://cloud.example")]
+    paths = [ServerRecords(tmp_path, *account).path for account in accounts]
+    assert len(set(paths)) == len(accounts) and {path.parent for path in paths} == {tmp_path}
+    assert ServerRecords(str(tmp_path), *accounts[0]).path == paths[0], "the same one each time"
 
 
 def run_id(number):
@@ -255,3 +268,118 @@ def test_run_ids_differ_sort_by_time_and_are_valid(tmp_path, monkeypatch):
         assert RunRecord.load(record_in(tmp_path, run_id=one).path).run_id == one
     for other in ("before-php", "rewind-before-php", "20260101T000000Z", "nightly1"):
         assert not fnmatch.fnmatchcase(other, RUN_ID_GLOB)
+
+
+# --- any content
+
+CONTEXT = RunContext(
+    host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"],
+    play_keywords=set(),
+    conditional=None, delegated=None, check_mode=False,
+)
+ALL_STATES = list(states.STATES)
+WHOLE = record_data(
+    states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", diagnostics=["/e"],
+    boot_before_restore="aaaaaaaa", roles=[],
+    marker_written=True, seconds_allowed=60, progress="p",
+    snapshot_params={"match": f"rewind{RUN_ID_GLOB}", "stop_server": True, "seconds": 60},
+    snapshot_result={"changed": True, "msg": "m", "pruned": [{"name": "n"}], "snapshot": {"id": "1"}, "warnings": ["w"], "error": {"kind": "busy"}},
+    guard={"pid": 2, "started": "s", "socket": "/tmp/s"},
+    verification=[{"check": "cloud", "result": "passed", "detail": "d"}],
+    before={"boot_id": "11111111-1111", "failed_units": ["a"], "markers": [], "checksums": {"/etc/a": "1"}},
+)
+
+
+def paths(value, path=()):
+    """Every position in nested data."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from paths(inner, (*path, key))
+
+
+def with_value(whole, path, value):
+    made = {"": copy.deepcopy(whole)}
+    holder, key = made, ""
+    for step in path:
+        holder, key = holder[key], step
+    holder[key] = value
+    return made[""]
+
+
+def read_everything(record):
+    """Call every reader of a run record; any error but a RewindError fails the test."""
+    probe_result = parse_probe("boot 22222222-2222\nunits known\nend")
+    for read in (
+        lambda: outcomes.format_table([outcomes.row(record)]), lambda: outcomes.outcome_of(record),
+        lambda: outcomes.with_next_steps(record, outcomes.outcome_of(record)),
+        lambda: verify_restore(record.data, probe_result, "passed"), lambda: verify_restore(record.data, None, None),
+        lambda: planning.validate_record(record, CONTEXT),
+        lambda: planning.guarded_by_other_run_error(record, CONTEXT), lambda: planning.is_orphaned(record),
+        lambda: planning.decide_next_action(record, CONTEXT, 1800, None),
+        lambda: planning.is_this_runs_upgrade(record, {"next": planning.REPORT, "tasks": [], "options": {"roles": []}}, 60),
+        lambda: states.describe_state(record),
+        lambda: json.dumps([record.server_label, record.outcome, record.snapshot.get("id")]),
+    ):
+        try:
+            read()
+        except RewindError as error:
+            assert json.dumps([error.format(), error.to_result()])
+
+
+def write(server_records, raw):
+    path = server_records.record_path(RUN_ID)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw)
+    return path
+
+
+def loaded(server_records, raw):
+    path = write(server_records, raw)
+    try:
+        return RunRecord.load(path)
+    except RewindError as error:
+        assert error.kind == "invalid_argument" and str(path) in error.message
+        return None
+
+
+# One position after another gets every value that is invalid there; a text where a text belongs is valid.
+ODD = [None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\ud800", "x" * 3000, [], [None], [[]], {}, {"id": None}, {"\0": []},
+       *NAMES[:6]]
+
+
+@pytest.mark.parametrize("path", list(paths(WHOLE)), ids=lambda path: ".".join(map(str, path)) or "all")
+def test_a_run_record_with_any_value_in_any_field(server_records, path):
+    for value in ODD:
+        for state in (ALL_STATES if len(path) == 1 and value in (None, [], {}) else [states.RESTORED]):
+            record = loaded(server_records, json.dumps(with_value({**WHOLE, "state": state}, path, value)).encode())
+            if record is not None:
+                read_everything(record)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(json.dumps(WHOLE).encode().__getitem__,
+                                                                                          st.integers(0, 1000).map(slice)))
+def test_invalid_json_is_no_run_record(server_records, raw):
+    assert loaded(server_records, raw) is None
+    with pytest.raises(RewindError):
+        server_records.latest()
+    assert latest_records(server_records.path.parent) == []
+
+
+def test_a_huge_file_is_no_run_record(server_records, monkeypatch):
+    monkeypatch.setattr(states, "MAX_RECORD_BYTES", 10_000)
+    assert loaded(server_records, json.dumps({**WHOLE, "message": "x" * 20_000}).encode()) is None
+    assert loaded(server_records, json.dumps(WHOLE).encode()) is not None
+
+
+@pytest.mark.parametrize("fields", [{"server": {"id": "12346", "name": "web1"}}, {"provider": "ilkbyte"},
+                                    {"run_id": "20260102T000000Zab12", "marker": MARKER.replace(RUN_ID, "20260102T000000Zab12")}],
+                         ids=["server", "cloud", "run"])
+def test_a_run_record_copied_from_another_server_or_run_is_rejected(server_records, fields):
+    """It names the snapshot of another server, which no task has asked to restore."""
+    write(server_records, json.dumps({**WHOLE, **fields}).encode())
+    for lookup in (server_records.latest, server_records.latest_with_snapshot):
+        with pytest.raises(RewindError, match="of another server or run"):
+            lookup()
+    write(server_records, json.dumps(WHOLE).encode())
+    assert server_records.latest().run_id == server_records.latest_with_snapshot().run_id == RUN_ID
