@@ -9,6 +9,4 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProces
 
 
 class ActionModule(InProcessAction):
-    """Runs `rewind.vps.snapshot_cron` in process where possible."""
-
     operation = snapshot_cron

@@ -31,7 +31,7 @@ attributes:
     support: full
     details:
       - Reads from the provider, so credentials are required. Sends no request that changes anything.
-      - The result has the same keys as a real run.
+      - Fails where a real run would fail before its first change. The result has the same keys as a real run.
   diff_mode:
     description: Shows with C(--diff) what is changed, or in check mode what would be changed.
     support: full

@@ -34,7 +34,7 @@ options:
     type: str
   servers:
     description:
-      - The servers to manage, all of one account, each written like O(server). O(servers) and O(server) are mutually exclusive.
+      - The servers to manage, all of one account, each written like O(server).
       - The result consists of RV(by_server), RV(failed_servers) and RV(msg), even for a list of one. With an empty list nothing is done.
       - The servers are processed concurrently, over O(concurrency) connections. O(wait_timeout) applies to each server.
       - A failure on one server does not affect the others. When all servers are done, the task fails and lists the failures
@@ -68,8 +68,7 @@ options:
     type: list
     elements: str
   concurrency:
-    description:
-      - If each server needs a request, the maximum number of concurrent requests, from 1 to 64.
+    description: If each server needs a request, the maximum number of concurrent requests, from 1 to 64.
     type: int
     default: 8
 """

@@ -135,10 +135,7 @@ EXAMPLES = r"""
 
     - name: Show the servers that need attention
       ansible.builtin.debug:
-        msg: "{{ item.server.name }}: {{ item.findings | join('; ') }}"
-      loop: "{{ page.attention }}"
-      loop_control:
-        label: "{{ item.server.id }}"
+        msg: "{{ page.attention | map(attribute='server.name') }}"
 """
 
 RETURN = r"""

@@ -29,8 +29,7 @@ options:
     type: str
     required: true
   day:
-    description:
-      - Re-create the snapshot every this many days, from 1 to 365. Required with O(state=present).
+    description: Re-create the snapshot every this many days, from 1 to 365. Required with O(state=present).
     type: int
   hour:
     description:
@@ -39,8 +38,7 @@ options:
         UTC specify V(6).
     type: int
   minute:
-    description:
-      - The minute of the hour, from 0 to 59. Required with O(state=present).
+    description: The minute of the hour, from 0 to 59. Required with O(state=present).
     type: int
     aliases: [min]
   state:

@@ -46,8 +46,7 @@ options:
       - A snapshot without a date matches neither this option nor O(newer_than).
     type: str
   newer_than:
-    description:
-      - Only snapshots of at most this age, written like O(older_than).
+    description: Only snapshots of at most this age, written like O(older_than).
     type: str
 notes:
   - VPS.org lists all snapshots of an account, page by page. Ilkbyte requires one request per server, over O(concurrency)
@@ -74,13 +73,6 @@ EXAMPLES = r"""
       rewind.vps.snapshot_info:
         older_than: 30d
       register: forgotten
-
-    - name: Show them
-      ansible.builtin.debug:
-        msg: "{{ item.server.name }}: {{ item.name }} ({{ item.id }}), {{ item.size_mb }} MB, of {{ item.created_at }}"
-      loop: "{{ forgotten.snapshots }}"
-      loop_control:
-        label: "{{ item.id }}"
 
 - name: Upgrade only servers with a recent snapshot
   hosts: web

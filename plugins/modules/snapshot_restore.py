@@ -46,11 +46,6 @@ options:
       - A running server may not accept SSH connections yet. Use M(ansible.builtin.wait_for_connection) to wait for that.
   wait_timeout:
     default: 1800
-attributes:
-  check_mode:
-    details:
-      - Looks up the server and the snapshot and fails where a real run would fail. Sends no request that changes anything.
-      - The result has the same keys as a real run.
 notes:
   - The module never skips a restore because of RV(rewind.vps.snapshot#module:snapshot.current). This flag marks the snapshot from which
     the server's state descends. The disk may have changed since.

@@ -143,23 +143,18 @@ run:
     next:
       description: V(upgrade), V(roll_back), V(clean_up), V(report) or V(none), what is to be done with the server.
       type: str
-      returned: always
     options:
       description: The validated O(options).
       type: dict
-      returned: always
     run_id:
       description: The run's id.
       type: str
-      returned: always
     run_record:
       description: The path of its run record on the controller.
       type: str
-      returned: always
     marker:
       description: The path of its rollback marker on the server.
       type: str
-      returned: always
     state:
       description: State of the run record.
       type: str

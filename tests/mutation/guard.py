@@ -46,7 +46,7 @@ MUTANTS = [
         "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
     Mutant(
-        "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/retry.py", "restore_with_retry",
+        "another client's restore counts as the guard's own", GUARD, "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
         (f"{TESTS}/_guard/test_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),
@@ -56,7 +56,7 @@ MUTANTS = [
         (f"{TESTS}/_upgrade/test_run_record.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
     ),
     Mutant(
-        "an upgrade can be confirmed before its checks", f"{DIRECTORY}/_guard/guard.py", "TRANSITIONS",
+        "an upgrade can be confirmed before its checks", GUARD, "TRANSITIONS",
         r"\bstates\.UPGRADING: \{", "states.UPGRADING: {states.CONFIRMED, ", "upgrade",
         (f"{DECIDES}::test_transitions",),
     ),

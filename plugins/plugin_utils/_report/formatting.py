@@ -40,13 +40,12 @@ def truncate_or_none(text: Any, max_chars: int = MAX_TEXT) -> str | None:
 def duration(seconds: float) -> str:
     """Return a duration in its two largest units: `3 d 4 h`, `12 min 5 s`."""
     remaining = max(0, int(seconds))
-    for index, (unit, size) in enumerate(_UNITS):
-        if remaining >= size or unit == "s":
-            count, rest = divmod(remaining, size)
-            smaller = _UNITS[index + 1] if index + 1 < len(_UNITS) else None
-            second = rest // smaller[1] if smaller else 0
-            return f"{count} {unit} {second} {smaller[0]}" if smaller and second else f"{count} {unit}"
-    raise AssertionError("the last unit matches every duration")
+    largest = next((index for index, (dummy, seconds_each) in enumerate(_UNITS) if remaining >= seconds_each), len(_UNITS) - 1)
+    parts = []
+    for unit, seconds_each in _UNITS[largest:largest + 2]:
+        count, remaining = divmod(remaining, seconds_each)
+        parts += [f"{count} {unit}"] if count or not parts else []
+    return " ".join(parts)
 
 
 def duration_or_none(seconds: float | None) -> str | None:

@@ -44,7 +44,9 @@ def render(gathered: dict[str, Any]) -> str:
     style = (_HERE / "page.css").read_text(encoding="utf-8")
     return _template().render(
         version=VERSION, made=formatting.format_timestamp(gathered["made_at"]), made_at=gathered["made_at"], axis=axis,
-        style=Markup(style), style_hash=_csp_hash(style),
+        style=Markup(style),
+        # By it the content security policy admits this style and no other.
+        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         total=len(reports), cards=summary_view.cards(reports, accounts, history), urgent=urgent, max_attention=MAX_ATTENTION,
         open_rows={report.anchor for report in urgent} if len(urgent) <= MAX_OPEN_ROWS else set(),
         accounts=[_account_section(account, [report for report in reports if report.account is account], axis, now) for account in accounts],
@@ -99,11 +101,6 @@ def _filters(reports: list[ServerReport]) -> list[tuple[str, str, int]]:
         ("none", "No ready snapshot", sum(report.has("none") for report in reports)),
         ("limit", "Full or nearly", sum(report.has("full", "nearly_full") for report in reports)),
     ]
-
-
-def _csp_hash(style: str) -> str:
-    """Return the hash by which the content security policy admits this style and no other."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
 @functools.cache

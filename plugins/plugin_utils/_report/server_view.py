@@ -63,11 +63,6 @@ def server_findings(
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
-def severity(found: list[Finding]) -> str:
-    """Return the level of the most severe finding."""
-    return min((finding.level for finding in found), key=LEVELS.index, default=OK)
-
-
 def _snapshot_findings(snapshots: list[dict[str, Any]], account: dict[str, Any], now: datetime) -> list[Finding]:
     failed = [item for item in snapshots if item["status"] == base.FAILED]
     late = [item for item in snapshots if item["status"] == base.PENDING and (item["age_seconds"] or 0) > 2 * account["expected_seconds"]]
@@ -116,8 +111,8 @@ class ServerReport:
 
     @property
     def level(self) -> str:
-        """The severity of the findings."""
-        return severity(self.found)
+        """The level of the most severe finding."""
+        return self.found[0].level if self.found else OK
 
     @property
     def needs_attention(self) -> bool:

@@ -86,11 +86,10 @@ def row(record: RunRecord) -> dict[str, Any]:
 
 def not_reached_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
-    return {
-        "host": host, "cloud": None, "server": None, "snapshot": None, "outcome": NOT_REACHED, "state": None,
-        "message": None, "reason": None, "seconds_upgrading": None, "seconds_rolling_back": None, "verification": [], "ended_at": None,
-        "run_record": None, "run_id": None,
-    }
+    nothing = dict.fromkeys((
+        "cloud", "server", "snapshot", "state", "message", "reason", "seconds_upgrading", "seconds_rolling_back", "ended_at", "run_record", "run_id",
+    ))
+    return {**nothing, "host": host, "outcome": NOT_REACHED, "verification": []}
 
 
 def format_table(rows: list[dict[str, Any]]) -> list[str]:

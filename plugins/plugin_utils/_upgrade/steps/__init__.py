@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of the action `upgrade_guard`, one method each."""
+"""The steps of the action `upgrade_guard`, one method each. The documentation of the module of that name describes them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,6 @@ class PrepareSteps(StepBase):
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _find_interrupted(self) -> Result:
-        """Find what an interrupted run has left. Otherwise nothing is started."""
         params, context = self._params, self._context
         files = self._validate_files("checks", "notify_tasks")
         cloud = self._preflight(self._new_snapshot_name)

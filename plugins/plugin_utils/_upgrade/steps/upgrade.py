@@ -134,7 +134,6 @@ class UpgradeSteps(StepBase):
         return last is not None and last["host"] == self._context.host and all(row["ended_at"] for row in rows)
 
     def _prune(self) -> Result:
-        """Delete expired snapshots without an upgrade."""
         server = self._preflight(self._new_snapshot_name)["server"]
         server_records = self._server_records(server["id"])
         previous = self._latest_record(server_records)
@@ -202,7 +201,6 @@ class RollbackSteps(StepBase):
         return self._result(record, message or states.describe_state(record), changed=False)
 
     def _verify(self) -> Result:
-        """Compare the restored server with its state before the snapshot."""
         record = self._record
         if record.state == states.RESTORED:
             checks = {"not_run": None}.get(self._params["checks_result"], self._params["checks_result"])
