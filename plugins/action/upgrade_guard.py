@@ -141,7 +141,11 @@ class ActionModule(ControllerAction):
             delegated=self._task.delegate_to or None,
             batch=list(task_vars.get("ansible_play_batch") or [host]),
             forks=self._forks(task_vars),
-            play_keywords={keyword for keyword in HANDLER_KEYWORDS if self._play_keyword(keyword)},
+            # By the playbook, the command line or the configuration.
+            play_keywords={
+                keyword for keyword in HANDLER_KEYWORDS
+                if boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
+            },
             check_mode=self._task.check_mode,
             all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),
             load_files=self._load_files,
@@ -171,10 +175,6 @@ class ActionModule(ControllerAction):
         for role in roles:
             include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=block, role=task._role, **common)
             include.get_block_list(play=task.play, **common)
-
-    def _play_keyword(self, keyword: str) -> bool:
-        """Whether a keyword is on for the play, be it by the playbook, the command line or the configuration."""
-        return boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
 
     def _forks(self, task_vars: dict[str, Any]) -> int | None:
         """Only with Ansible's usual strategy does one server wait for a fork of another's between two of its tasks."""

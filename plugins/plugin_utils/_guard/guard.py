@@ -65,7 +65,7 @@ TRANSITIONS = {
 }
 
 
-def transition(record: RunRecord, state: str, note: str | None = None, **fields: Any) -> None:
+def transition(record: RunRecord, state: str, **fields: Any) -> None:
     """Enter another state, on the disk before anything else happens.
 
     Raises:
@@ -76,7 +76,9 @@ def transition(record: RunRecord, state: str, note: str | None = None, **fields:
             f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)} and can't become {state}",
             kind=errors.BUSY, server=record.server_label, hint=f"see {record.path}",
         )
-    record.enter(state, note, **fields)
+    record.data["state"] = state
+    record.data["history"].append({"at": states.utc_timestamp(), "state": state})
+    record.update(**fields)
 
 
 class Guard:
@@ -243,15 +245,12 @@ class Guard:
             own_restore_in_progress=self._restore_in_progress,
         )
         if result.done:
-            self._record_restored(result.message)
+            with contextlib.suppress(OSError):
+                transition(record, states.RESTORED, restore_message=result.message, verification=[PROVIDER_CONFIRMED], progress=None)
             return
         outcome = states.ROLLBACK_FAILED if result.known else states.UNKNOWN
         with contextlib.suppress(OSError):
             transition(record, states.ENDED, outcome=outcome, message=result.message, verification=[], acknowledged=False, progress=None)
-
-    def _record_restored(self, detail: str) -> None:
-        with contextlib.suppress(OSError):
-            transition(self.record, states.RESTORED, restore_message=detail, verification=[PROVIDER_CONFIRMED], progress=None)
 
     def _finish_unverified(self) -> None:
         self._finish(

@@ -14,7 +14,6 @@ from typing import Any
 
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError, invalid_argument
-from . import process_identity
 from . import record as states
 from .options import RunContext
 from .record import RunRecord, describe_state, latest_records
@@ -203,11 +202,6 @@ def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) 
         f"{owner} guards server {previous.server_label} already, as host {previous.data['host']}; its upgrade is {describe_state(previous)}",
         kind=errors.BUSY, server=previous.server_label, hint=f"run again when it has ended; {previous.path} shows its state",
     )
-
-
-def is_orphaned(previous: RunRecord | None) -> bool:
-    """Whether the run of an active guard has ended. The guard will finish by itself."""
-    return previous is not None and not process_identity.is_alive(previous.data["run"])
 
 
 def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any]) -> str:

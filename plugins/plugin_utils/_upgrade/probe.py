@@ -54,11 +54,6 @@ def marker_path(directory: str, run_id: str) -> str:
     return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
-def marker_run_id(path: str) -> str:
-    """The id of the run that wrote a marker."""
-    return posixpath.basename(path)[len(MARKER_PREFIX):]
-
-
 def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
     """Units that fail now and did not before."""
     known = set((before or {}).get("failed_units") or [])

@@ -120,14 +120,8 @@ class RunRecord:
         server = self.data["server"]
         return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
-    def enter(self, state: str, note: str | None = None, **fields: Any) -> None:
-        """Enter a state. The guard decides which one may follow."""
-        self.data["state"] = state
-        self.data["history"].append({"at": utc_timestamp(), "state": state, **({"note": note} if note else {})})
-        self.update(**fields)
-
     def update(self, **fields: Any) -> None:
-        """Record fields without another state."""
+        """Record fields."""
         self.data.update(fields)
         write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
 

@@ -87,7 +87,7 @@ class StepBase:
         if not is_guard_running(server_records.lock_path):
             return server_records.latest()
         previous = server_records.latest()
-        if self._context.check_mode or not planning.is_orphaned(previous):
+        if self._context.check_mode or previous is None or process_identity.is_alive(previous.data["run"]):
             raise planning.guarded_by_other_run_error(previous, self._context)
         self._context.progress(f"the guard of an earlier run is active on server {previous.server_label}; waiting for it")
         wait_until(

@@ -16,6 +16,7 @@ from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
 from .. import planning, probe
 from .. import record as states
+from ..record import MARKER_PREFIX
 from .base import OperationFailed, Result, StepBase
 
 
@@ -149,7 +150,7 @@ class PrepareSteps(StepBase):
     def _require_no_foreign_marker(self, probe_result: dict[str, Any], path: Path) -> None:
         """Raise `busy` if the marker of another controller's run is on the server."""
         own_run_ids = {record.parent.name for record in path.parent.parent.glob("*/run.json")}
-        foreign = [marker for marker in probe_result["markers"] if probe.marker_run_id(marker) not in own_run_ids]
+        foreign = [marker for marker in probe_result["markers"] if marker.rpartition(MARKER_PREFIX)[2] not in own_run_ids]
         if foreign:
             raise RewindError(
                 f"Server {self._context.host} has the marker of a guarded upgrade that is unknown to this controller ({foreign[0]})",

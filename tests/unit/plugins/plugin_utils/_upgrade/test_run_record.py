@@ -314,7 +314,7 @@ def read_everything(record):
         lambda: outcomes.with_next_steps(record, outcomes.outcome_of(record)),
         lambda: verify_restore(record.data, probe_result, "passed"), lambda: verify_restore(record.data, None, None),
         lambda: planning.validate_record(record, CONTEXT),
-        lambda: planning.guarded_by_other_run_error(record, CONTEXT), lambda: planning.is_orphaned(record),
+        lambda: planning.guarded_by_other_run_error(record, CONTEXT),
         lambda: planning.decide_next_action(record, CONTEXT, 1800, None),
         lambda: planning.is_this_runs_upgrade(record, {"next": planning.REPORT, "tasks": [], "options": {"roles": []}}, 60),
         lambda: states.describe_state(record),

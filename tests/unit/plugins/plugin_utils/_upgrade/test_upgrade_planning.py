@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import planning, process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import planning
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import (
@@ -199,9 +199,6 @@ def test_the_error_names_the_run_that_guards():
     assert "This run" in own.message and "upgrading" in own.message
     other = planning.guarded_by_other_run_error(previous(states.UPGRADING, 1, run=OTHER_RUN), context())
     assert "other.yml" in other.message and "4711" in other.message and other.kind == "busy"
-    assert not planning.is_orphaned(None)
-    assert not planning.is_orphaned(previous(states.UPGRADING, 1, run=process_identity.identity(os.getpid())))
-    assert planning.is_orphaned(previous(states.UPGRADING, 1, run={"pid": os.getpid(), "started": "another"}))
 
 
 # --- the plan as text

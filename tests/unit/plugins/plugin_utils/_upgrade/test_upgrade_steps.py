@@ -7,6 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -215,6 +216,24 @@ def test_prune_waits_for_an_upgrade_that_has_not_ended(steps: StepRunner) -> Non
     write_private(path, _text(states.ENDED))
     assert [item["id"] for item in steps.run("prune", check_mode=True)["pruned"]] == ["8"] and not steps.deleted
     assert [item["id"] for item in steps.run("prune")["pruned"]] == ["8"] == steps.deleted
+
+
+def test_an_active_guard_is_waited_for_only_if_its_run_has_ended(steps: StepRunner) -> None:
+    records, alive = ServerRecords(steps.directory, "vpsorg", "12345", URL), process_identity.identity(os.getpid())
+    ended_run = {**alive, "started": "long ago"}
+    write_private(records.lock_path, json.dumps(alive))
+    for run, check_mode in ((alive, False), (ended_run, True)):
+        write_private(records.record_path(RUN_ID), json.dumps(record_data(states.RESTORING, run=run)))
+        with pytest.raises(RewindError, match="guards server web1 .* already"):
+            steps.run("prune", check_mode=check_mode)
+
+    def end(progress: str) -> None:
+        assert "waiting for it" in progress
+        write_private(records.record_path(RUN_ID), _text(states.ENDED))
+        records.lock_path.unlink()
+
+    steps.progress_lines = SimpleNamespace(append=end)
+    assert steps.run("prune")["pruned"] == []
 
 
 def test_a_failed_rollback_names_the_snapshot_to_restore(steps: StepRunner) -> None:
