@@ -225,7 +225,7 @@ def test_an_active_guard_is_waited_for_only_if_its_run_has_ended(steps: StepRunn
     for run, check_mode in ((alive, False), (ended_run, True)):
         write_private(records.record_path(RUN_ID), json.dumps(record_data(states.RESTORING, run=run)))
         with pytest.raises(RewindError, match="guards server web1 .* already"):
-            steps.run("prune", check_mode=check_mode)
+            steps.run("prune", check_mode=check_mode, rollback_timeout=1, snapshot_timeout=1)
 
     def end(progress: str) -> None:
         assert "waiting for it" in progress
