@@ -29,7 +29,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accou
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
-    HANDLER_KEYWORDS,
     INVENTORY_VARIABLES,
     OPTIONS,
     PROVIDER_OPTIONS,
@@ -39,6 +38,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
     RunContext,
     credential_values,
 )
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import HANDLER_KEYWORD_RISKS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 
 # Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
@@ -143,7 +143,7 @@ class ActionModule(ControllerAction):
             forks=self._forks(task_vars),
             # By the playbook, the command line or the configuration.
             play_keywords={
-                keyword for keyword in HANDLER_KEYWORDS
+                keyword for keyword in HANDLER_KEYWORD_RISKS
                 if boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
             },
             check_mode=self._task.check_mode,

@@ -94,16 +94,12 @@ EXAMPLES = r"""
         minute: 3
       delegate_to: localhost
 
-- name: Remove a schedule and keep its snapshot
-  hosts: localhost
-  gather_facts: false
-  tasks:
-    - name: Remove the schedule
+    - name: Remove another schedule and keep its snapshot
       rewind.vps.snapshot_cron:
-        provider: ilkbyte # the keys are in ILKBYTE_ACCESS_KEY and ILKBYTE_SECRET_KEY
-        server: app1
-        name: nightly
+        server: "{{ inventory_hostname }}"
+        name: weekly
         state: absent
+      delegate_to: localhost
 """
 
 RETURN = r"""

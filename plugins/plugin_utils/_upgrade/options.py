@@ -97,10 +97,6 @@ def credential_values(parameters: dict[str, Any]) -> list[str | None]:
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
 
-# The role overrides these for its own tasks and the user's. Handlers take them from the play.
-HANDLER_KEYWORDS = ("force_handlers", "ignore_errors", "any_errors_fatal")
-
-
 @dataclass(frozen=True)
 class RunContext:
     """What the action knows of the Ansible run."""
@@ -112,7 +108,7 @@ class RunContext:
     process: dict[str, Any]  # identity of the process of ansible-playbook, see process_identity.identity
     command: str  # what it runs, for a person
     batch: list[str]  # the hosts that Ansible works on together, without failed ones
-    play_keywords: set[str]  # those of HANDLER_KEYWORDS that the play has
+    play_keywords: set[str]  # those of planning.HANDLER_KEYWORD_RISKS that the play has
     conditional: str | None  # the conditions that the role's tasks inherit
     delegated: str | None  # the host that the role is delegated to
     check_mode: bool

@@ -30,8 +30,8 @@ MAX_CLOCK_SKEW = 300  # clocks may differ by so much
 
 FAILED_OUTCOMES = (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
-
-_HANDLER_KEYWORD_RISKS = {
+# The role overrides these keywords for its own tasks and the user's. Handlers take them from the play.
+HANDLER_KEYWORD_RISKS = {
     "force_handlers": "the handlers that a failed upgrade has notified would run on the restored server",
     "ignore_errors": "a failed handler would be ignored, and a broken upgrade confirmed",
     "any_errors_fatal": "a failed handler of one server would roll back the other servers of its batch",
@@ -40,7 +40,7 @@ _HANDLER_KEYWORD_RISKS = {
 
 def validate_play(context: RunContext) -> None:
     """Raise `invalid_argument` for a play whose keywords would make its handlers dangerous, or which can't be guarded."""
-    for keyword, risk in _HANDLER_KEYWORD_RISKS.items():
+    for keyword, risk in HANDLER_KEYWORD_RISKS.items():
         is_single_host = keyword == "any_errors_fatal" and len(context.batch) == 1
         if keyword in context.play_keywords and not is_single_host:
             raise invalid_argument(

@@ -12,6 +12,7 @@ from builders import FakeClock
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import Guard
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RUN_ID_GLOB, RunRecord, write_private
 
 RUN_ID = "20260101T000000Zab12"
@@ -37,6 +38,15 @@ def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> Ru
     record = RunRecord(directory / "vpsorg-12345-0" / RUN_ID / "run.json", record_data(state, **fields))
     record.update()
     return record
+
+
+def run_context(**fields: Any) -> RunContext:
+    """Return what the action knows of an Ansible run of web1."""
+    return RunContext(**{
+        "host": "web1", "address": None, "connection": "ssh", "search_paths": [], "process": {"pid": 1, "started": "never"},
+        "command": "ansible-playbook site.yml", "batch": ["web1"], "play_keywords": set(), "conditional": None, "delegated": None,
+        "check_mode": False, **fields,
+    })
 
 
 # The requests of a run.

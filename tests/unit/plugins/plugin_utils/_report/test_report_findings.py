@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 from report_builders import DAY, HOUR, NOW, account, few, gathered, schedule, server, snapshot, unreadable, upgrade
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import REPLACEMENT
@@ -146,11 +144,3 @@ def test_positions_on_the_axis():
     assert list(positions.values()) == [0, 0, 25, 37.5, 50, 75, 87.5, 100]
     assert axis.now == 75 and [tick.position for tick in axis.ticks] == [0, 25, 50, 75, 100]
     assert [tick.label for tick in axis.ticks if not tick.minor] == ["6 h", "now"]
-
-
-@given(some.lists(some.floats(0, 1e10)), some.lists(some.floats(0, 1e10)), some.floats(-1e10, 1e10), some.floats(-1e10, 1e10))
-def test_an_older_snapshot_is_never_to_the_right(ages, upcoming, one, other):
-    axis = Axis(ages, upcoming)
-    older, younger = max(one, other), min(one, other)
-    assert 0 <= axis.position(older) <= axis.position(younger) <= 100
-    assert [tick.position for tick in axis.ticks] == sorted(tick.position for tick in axis.ticks)

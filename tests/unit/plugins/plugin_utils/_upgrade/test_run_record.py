@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fakes.malformed import ANYTHING, NAMES, RAW_BODIES
-from guard_builders import MARKER, RUN_ID, record_data, record_in
+from guard_builders import MARKER, RUN_ID, record_data, record_in, run_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +22,6 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import outcomes, planning
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RunContext
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe, verify_restore
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import (
     MAX_RUNS,
@@ -272,11 +271,7 @@ def test_run_ids_differ_sort_by_time_and_are_valid(tmp_path, monkeypatch):
 
 # --- any content
 
-CONTEXT = RunContext(
-    host="web2", address=None, connection="ssh", search_paths=[], process={"pid": 1, "started": "never"}, command="x", batch=["web2"],
-    play_keywords=set(),
-    conditional=None, delegated=None, check_mode=False,
-)
+CONTEXT = run_context(host="web2", batch=["web2"])
 ALL_STATES = list(states.STATES)
 WHOLE = record_data(
     states.RESTORED, outcome="rolled_back", message="m", reason="r", restore_message="rm", diagnostics=["/e"],

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, SNAPSHOT, FakeActions, failed, guard_in, record_data
+from guard_builders import RUN_ID, SNAPSHOT, FakeActions, failed, guard_in, record_data, run_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot, snapshot_info, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, ROLE_OPTIONS, STEPS, RunContext
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, ROLE_OPTIONS, STEPS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 
@@ -72,10 +72,7 @@ class StepRunner:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True, **self.run_fields}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
-        context = RunContext(
-            host="web1", address=None, connection=connection, search_paths=[], process=self.process, command="ansible-playbook", batch=["web1"],
-            play_keywords=set(), conditional=None, delegated=None, check_mode=check_mode, progress=self.progress_lines.append,
-        )
+        context = run_context(connection=connection, process=self.process, check_mode=check_mode, progress=self.progress_lines.append)
         return Steps(validation.validated_parameters, context).run(step)
 
     def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
