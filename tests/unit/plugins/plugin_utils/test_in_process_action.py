@@ -28,19 +28,46 @@ class Templar:
         return str(text).replace("{{ ansible_playbook_python }}", sys.executable)
 
 
-def make_action(transport="local", async_val=0, become=None, delegate_to=None):
-    made = object.__new__(InProcessAction)
-    made.operation = OPERATIONS["snapshot"]
-    made._connection = SimpleNamespace(transport=transport, become=become)
-    made._task = SimpleNamespace(async_val=async_val, delegate_to=delegate_to)
-    made._templar = Templar()
-    return made
+class FakeAction(InProcessAction):
+    """Notes what Ansible is asked to run and to build.
+
+    :ivar shown: the options as ANSIBLE_DEBUG shows them.
+    :ivar built: name and options of each module that is built.
+    """
+
+    operation = OPERATIONS["snapshot"]
+
+    def __init__(self, args=None, environment=None, answer=None, *, transport="local", become=None, async_val=0, delegate_to=None):
+        self._task = SimpleNamespace(args=args or {}, environment=[environment or {}], async_val=async_val, delegate_to=delegate_to)
+        self._connection = SimpleNamespace(become=become, has_pipelining=True, transport=transport, _shell=SimpleNamespace(tmpdir=None))
+        self._templar, self._cleanup_remote_tmp = Templar(), True
+        self.shown, self.built, self._answer = None, [], answer or {"changed": False}
+
+    def _compute_environment_string(self, raw_environment_out=None):
+        raw_environment_out.update(self._task.environment[0])
+        return ""
+
+    def _execute_module(self, module_name, module_args, task_vars, wrap_async):
+        module_args["_ansible_check_mode"] = False
+        for name, options in ((module_name, module_args), ("ansible.legacy.async_wrapper", {})):
+            self._configure_module(module_name=name, module_args=options, task_vars=task_vars)
+        self.shown = repr(module_args)
+        self.environment = self._task.environment
+        return self._answer
+
+    def _remove_tmp_path(self, tmp_path):
+        assert tmp_path is None
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
+def no_environment_and_no_module_build(monkeypatch):
     for name in ("ANSIBLE_PYTHON_INTERPRETER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)
+
+    def build(self, module_name, module_args, task_vars):
+        self.built.append((module_name, module_args))
+
+    monkeypatch.setattr(ActionBase, "_configure_module", build)
 
 
 @pytest.mark.parametrize(("task", "variables", "reason"), [
@@ -65,12 +92,12 @@ def clean_environment(monkeypatch):
      {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/opt/other/python3"}}}, None),
 ])
 def test_execution_mode_of_a_task(task, variables, reason):
-    assert make_action(**task)._module_reason(variables) == reason
+    assert FakeAction(**task)._module_reason(variables) == reason
 
 
 @pytest.mark.parametrize(("module_name", "instead"), [("snapshot", "use servers for a list"), ("snapshot_cron", "use a loop")])
 def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead):
-    made = make_action()
+    made = FakeAction()
     made.operation, made._task.args = OPERATIONS[module_name], {"server": ["web1", "web2"]}
     result = made._dispatch({})
     assert result["failed"] and instead in result["msg"]
@@ -81,25 +108,25 @@ def test_a_list_is_not_made_one_server_with_a_strange_name(module_name, instead)
 ])
 def test_an_interpreter_requested_by_the_environment(interpreter, reason, monkeypatch):
     monkeypatch.setenv("ANSIBLE_PYTHON_INTERPRETER", interpreter)
-    assert make_action()._module_reason({}) == reason
+    assert FakeAction()._module_reason({}) == reason
     # A variable outweighs the environment, as it does in Ansible.
-    assert make_action()._module_reason({"ansible_python_interpreter": sys.executable}) is None
+    assert FakeAction()._module_reason({"ansible_python_interpreter": sys.executable}) is None
 
 
 def test_without_requests_in_the_controller(monkeypatch):
     monkeypatch.setattr(action, "requests_available", lambda: False)
-    assert make_action()._module_reason({}) == "the controller's Python has no requests"
+    assert FakeAction()._module_reason({}) == "the controller's Python has no requests"
 
 
 def test_hidden_options_are_shown_as_ansible_does():
-    shown = make_action()._mask_secrets({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
+    shown = FakeAction()._mask_secrets({"api_token": "vps_0123456789", "secret_key": None, "name": "nightly", "api_timeout": 30})
     assert shown == {"api_token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "secret_key": None, "name": "nightly",
                      "api_timeout": 30}
 
 
 def test_the_tasks_environment_is_there_only_inside(monkeypatch):
     monkeypatch.setenv("REWIND_TEST_BEFORE", "before")
-    made = make_action()
+    made = FakeAction()
     made._compute_environment_string = lambda wanted: wanted.update(VPS_API_TOKEN="vps_task", REWIND_TEST_BEFORE=5)
     before = dict(os.environ)
     with pytest.raises(RuntimeError), made._task_environment():
@@ -118,7 +145,7 @@ def test_both_execution_modes_pass_on_check_mode_and_diff(monkeypatch, check_mod
         seen.append((operation, keywords["check_mode"], keywords["diff_mode"]))
         return {"warnings": []}
 
-    made = make_action()
+    made = FakeAction()
     made._task.check_mode, made._task.diff = check_mode, diff
     monkeypatch.setattr(action, "execute", execute)
     made._execute({}, {}, Redactor([]))
@@ -148,45 +175,6 @@ def test_progress_is_for_people(environ, callback, wanted):
 # --- as a module
 
 
-class FakeAction(InProcessAction):
-    """Notes what Ansible is asked to run and to build.
-
-    :ivar shown: the options as ANSIBLE_DEBUG shows them.
-    :ivar built: name and options of each module that is built.
-    """
-
-    operation = OPERATIONS["snapshot"]
-
-    def __init__(self, args, environment, answer=None):
-        self._task = SimpleNamespace(args=args, environment=[environment], async_val=0)
-        self._connection = SimpleNamespace(become=None, has_pipelining=True, transport="local", _shell=SimpleNamespace(tmpdir=None))
-        self._cleanup_remote_tmp = True
-        self.shown, self.built, self._answer = None, [], answer or {"changed": False}
-
-    def _compute_environment_string(self, raw_environment_out=None):
-        raw_environment_out.update(self._task.environment[0])
-        return ""
-
-    def _execute_module(self, module_name, module_args, task_vars, wrap_async):
-        module_args["_ansible_check_mode"] = False
-        for name, options in ((module_name, module_args), ("ansible.legacy.async_wrapper", {})):
-            self._configure_module(module_name=name, module_args=options, task_vars=task_vars)
-        self.shown = repr(module_args)
-        self.environment = self._task.environment
-        return self._answer
-
-    def _remove_tmp_path(self, tmp_path):
-        assert tmp_path is None
-
-
-@pytest.fixture(autouse=True)
-def no_module_build(monkeypatch):
-    def build(self, module_name, module_args, task_vars):
-        self.built.append((module_name, module_args))
-
-    monkeypatch.setattr(ActionBase, "_configure_module", build)
-
-
 @pytest.mark.parametrize(("args", "environment", "token"), [
     ({"api_token": TOKEN, "name": TOKEN}, {"LANG": "C"}, TOKEN),
     ({"name": "one"}, {"VPS_API_TOKEN": TOKEN, "LANG": "C"}, TOKEN),
@@ -213,8 +201,7 @@ def test_what_the_module_refuses_is_shown_without_them():
 @pytest.mark.parametrize(("transport", "become", "known"), [("local", None, True), ("ssh", None, False), ("local", object(), False)])
 def test_the_controllers_environment_counts_where_the_module_has_it(transport, become, known, monkeypatch):
     monkeypatch.setenv("VPS_API_TOKEN", TOKEN)
-    action = FakeAction({TOKEN: 1}, {})
-    action._connection.transport, action._connection.become = transport, become
+    action = FakeAction({TOKEN: 1}, transport=transport, become=become)
     action._run_as_module({})
     assert action.built[0][1].get("api_token") == (TOKEN if known else None)
     assert (TOKEN in action.built[0][1]) != known
@@ -236,14 +223,14 @@ def test_an_option_keeps_its_name_whatever_the_secret_is():
 ])
 def test_pipelining_is_used_wherever_possible(style, in_background, become, able, by_configuration, expected, monkeypatch):
     monkeypatch.setattr(ActionBase, "_is_pipelining_enabled", lambda self, module_style, wrap_async=False: by_configuration)
-    action = FakeAction({}, {})
-    action._connection.become, action._connection.has_pipelining = become, able
+    action = FakeAction(become=become)
+    action._connection.has_pipelining = able
     assert action._is_pipelining_enabled(style, in_background) is expected
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_no_file_is_kept(kept, monkeypatch):
     monkeypatch.setattr(C, "DEFAULT_KEEP_REMOTE_FILES", kept)
-    assert FakeAction({}, {})._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
-    assert FakeAction({}, {})._should_remove_tmp_path("/home/me") is False
-    assert FakeAction({}, {})._should_remove_tmp_path(None) is False
+    assert FakeAction()._should_remove_tmp_path("/home/me/.ansible/tmp/ansible-tmp-1-2-3") is True
+    assert FakeAction()._should_remove_tmp_path("/home/me") is False
+    assert FakeAction()._should_remove_tmp_path(None) is False
