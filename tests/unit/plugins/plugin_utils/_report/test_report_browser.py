@@ -19,8 +19,7 @@ ARGUMENTS = ["--disable-background-networking", "--disable-component-update", "-
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    pytest.mark.slow,
-    pytest.mark.duration(20),
+    pytest.mark.duration(10),
 ]
 
 
