@@ -61,16 +61,6 @@ def test_each_snapshot_has_its_actor(sandbox, vpsorg):
     assert vpsorg.until(lambda: sandbox.admin.events("snapshot_failed"))[0]["actor"] == "client"
 
 
-def test_each_snapshot_has_its_actor_at_ilkbyte(sandbox, ilkbyte):
-    sandbox.admin.settings(seconds={"ilkbyte.snapshots.create": 30})
-    change_concurrently(sandbox, "create_snapshot", name="theirs", when="after")
-    assert ilkbyte.manage("/snapshot/create", name="mine")["status"] is True
-    ilkbyte.until(lambda: len(sandbox.admin.events("snapshot_ready")) == 2)
-    assert [(row["event"], row["snapshot"], row["actor"]) for row in sandbox.admin.events()] == [
-        ("snapshot_started", "mine", "client"), ("snapshot_ready", "mine", "client"),
-        ("snapshot_started", "theirs", OTHER_CLIENT), ("snapshot_ready", "theirs", OTHER_CLIENT)]
-
-
 @pytest.mark.parametrize(("which", "deleted"), [("newest", "c"), ("oldest", "a"), ("b", "b"), (802, "b")])
 @pytest.mark.parametrize("server", ["web1", "app1"])
 def test_which_snapshot_is_deleted(sandbox, vpsorg, ilkbyte, server, which, deleted):

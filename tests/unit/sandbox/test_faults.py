@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -31,22 +30,6 @@ def test_skip_times_server_and_cloud(sandbox, vpsorg, ilkbyte):
     assert len(sandbox.admin.faults()) == 1
     sandbox.admin.clear_faults()
     assert vpsorg.call("GET", "/account/me/").status_code == 200
-
-
-@pytest.mark.parametrize(("apply", "done"), [(False, 0), (True, 1)])
-def test_status_with_headers(sandbox, vpsorg, apply, done):
-    sandbox.admin.fault("status", status=429, headers={"Retry-After": 7}, apply=apply)
-    response = create(vpsorg)
-    assert (response.status_code, response.headers["Retry-After"]) == (429, "7")
-    assert response.json() == {"detail": "Request was throttled."}
-    assert started(sandbox) == done
-
-
-def test_html_page(sandbox, ilkbyte):
-    sandbox.admin.fault("html")
-    response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
-    assert response.status_code == 200 and response.headers["Content-Type"].startswith("text/html")
-    assert sandbox.admin.events() == []
 
 
 def test_empty_and_raw(sandbox, vpsorg):
@@ -82,22 +65,6 @@ def test_shuffled_list_has_the_same_rows(sandbox, vpsorg, ilkbyte):
     shuffled = vpsorg.call("GET", "/snapshots/").json()["results"]
     assert shuffled != straight and sorted(row["id"] for row in shuffled) == sorted(row["id"] for row in straight)
     assert list(ilkbyte.snapshots()) != [f"s{number}" for number in range(5)]
-
-
-def test_redirect_to_the_same_address(sandbox, ilkbyte):
-    sandbox.admin.fault("redirect", apply=True)
-    response = ilkbyte.call("/server/manage/app1/snapshot/create", name="s1")
-    assert response.status_code == 302 and "/server/manage/app1/snapshot/create?" in response.headers["Location"]
-    assert len(sandbox.admin.events("snapshot_started")) == 1
-
-
-def test_power_that_is_stuck(sandbox, vpsorg, ilkbyte):
-    sandbox.admin.fault("power_stuck", times=None)
-    vpsorg.call("POST", "/servers/12345/power/", json={"action": "stop"})
-    assert ilkbyte.manage("/power", set="shutdown")["status"] is True
-    sandbox.admin.advance(100_000)
-    time.sleep(0.05)
-    assert (vpsorg.status(), ilkbyte.status()) == ("stopping", "running")
 
 
 def test_refused_request_uses_no_outcome_fault_up(sandbox, vpsorg):

@@ -84,16 +84,6 @@ def test_a_bad_certificate_for_a_while(tls_box, api):
     assert create(api).status_code == 201
 
 
-@pytest.mark.parametrize(("kind", "done", "error"), [
-    ("drop_after", 1, requests.ConnectionError), ("truncate", 1, requests.exceptions.ChunkedEncodingError), ("hang", 1, requests.ReadTimeout),
-])
-def test_faults_of_the_connection(tls_box, api, kind, done, error):
-    tls_box.admin.fault(kind)
-    with pytest.raises(error):
-        create(api, timeout=1 if kind == "hang" else 10)
-    assert len(tls_box.admin.events("snapshot_started")) == done
-
-
 def test_keys_are_for_their_owner_only_and_go_with_the_sandbox(tmp_path):
     state = tmp_path / "état d'essai"
     state.mkdir()

@@ -43,28 +43,6 @@ def path_inside(sandbox: SandboxHandle, host: str, path: str) -> str:
     return sandbox.admin.server(host)["disk"] + path if sandbox.isolation == "directory" else path
 
 
-def test_restore_closes_ssh_and_undoes_what_was_written(ssh_box: SandboxHandle) -> None:
-    vpsorg = VpsOrgCalls(ssh_box)
-    file = path_inside(ssh_box, "web1", "/srv/version")
-    assert run(ssh_box, "web1", f"echo 1 > {file}").returncode == 0
-    snapshot = vpsorg.snapshot()
-    assert run(ssh_box, "web1", f"echo 2 > {file}").returncode == 0
-    assert vpsorg.call("POST", f"/snapshots/{snapshot['id']}/restore/").status_code == 200
-    assert run(ssh_box, "web1", "true").returncode == 255
-    vpsorg.until(lambda: vpsorg.status() == "active")
-    assert run(ssh_box, "web1", f"cat {file}").stdout == "1\n"
-    (ready,), (done,) = (ssh_box.admin.events(event) for event in ("snapshot_ready", "restore_done"))
-    assert ready["digest"] == done["digest"]
-
-
-def test_cut_network_leaves_the_server_on(ssh_box: SandboxHandle) -> None:
-    ssh_box.admin.update_server("ilkbyte", "app1", network="down")
-    assert run(ssh_box, "app1", "true").returncode == 255
-    assert ssh_box.admin.server("app1")["status"] == "running"
-    ssh_box.admin.update_server("ilkbyte", "app1", network="up")
-    assert run(ssh_box, "app1", "true").returncode == 0
-
-
 def test_reset_keeps_ports_and_keys_and_mends_the_network(ssh_box: SandboxHandle) -> None:
     file = path_inside(ssh_box, "web1", "/srv/junk")
     run(ssh_box, "web1", f"touch {file}")
@@ -107,39 +85,6 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def test_a_server_that_killed_its_network_is_brought_back_by_a_restore(ssh_box: SandboxHandle) -> None:
-    ilkbyte = IlkbyteCalls(ssh_box)
-    ilkbyte.manage("/snapshot/create", name="before")
-    ilkbyte.until(lambda: "before" in ilkbyte.snapshots())
-    run(ssh_box, "app1", f"sed -i 's/^auto eth0//' {path_inside(ssh_box, 'app1', '/etc/network/interfaces')}")
-    until(lambda: run(ssh_box, "app1", "true").returncode == 255)
-    shown = ssh_box.admin.server("app1")
-    assert (shown["status"], shown["powered_on"], shown["network"]) == ("running", True, "down")
-    ilkbyte.manage("/snapshot/revert", name="before")
-    ilkbyte.until(lambda: ssh_box.admin.events("restore_done", server="app1"))
-    assert run(ssh_box, "app1", "true").returncode == 0
-    (ready,), (done,) = (ssh_box.admin.events(event, server="app1") for event in ("snapshot_ready", "restore_done"))
-    assert ready["digest"] == done["digest"]
-
-
-def test_a_server_that_does_not_boot_is_active_and_dark_until_a_restore(ssh_box: SandboxHandle) -> None:
-    vpsorg = VpsOrgCalls(ssh_box)
-    good = vpsorg.snapshot("good")
-    assert run(ssh_box, "web1", f"rm {path_inside(ssh_box, 'web1', '/boot/vmlinuz')}").returncode == 0
-    bad = vpsorg.snapshot("bad")
-    for action, path in (("restart", "/servers/12345/power/"), ("restore", f"/snapshots/{bad['id']}/restore/")):
-        vpsorg.call("POST", path, json={"action": action})
-        vpsorg.until(lambda: vpsorg.status() == "active")
-        assert run(ssh_box, "web1", "true").returncode == 255, action
-        shown = ssh_box.admin.server("web1")
-        assert shown["powered_on"] and "kernel" in shown["boot_problem"]
-    vpsorg.call("POST", f"/snapshots/{good['id']}/restore/")
-    vpsorg.until(lambda: vpsorg.status() == "active")
-    assert run(ssh_box, "web1", "true").returncode == 0
-    assert ssh_box.admin.server("web1")["boot_problem"] is None
-    assert "Traceback" not in ssh_box.log()
 
 
 def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: SandboxHandle) -> None:

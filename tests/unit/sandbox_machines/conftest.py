@@ -74,7 +74,3 @@ def kind(request, unavailable):
 @pytest.fixture(params=NAMESPACE_PARAMS)
 def namespace_kind(request, unavailable):
     return _available(request.param, unavailable)
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "ansible: runs the real ansible-playbook")

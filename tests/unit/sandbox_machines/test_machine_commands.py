@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 
 import asyncssh
 import pytest
-from machine_helpers import logged_in, login, openssh_options, output_of, run, running_machine
-
-needs_openssh = pytest.mark.skipif(not shutil.which("ssh"), reason="OpenSSH's client is not installed")
+from machine_helpers import logged_in, login, run, running_machine
 
 
 async def test_commands_have_input_output_status_signals_and_environment(tmp_path, kind):
@@ -74,14 +71,3 @@ async def test_a_directory_machine_starts_on_its_disk(tmp_path):
         output = await run(machine_pool, machine, 'pwd; echo "$HOME"; echo "$REWIND_DISK"; echo x > etc/only-here')
         assert output.split() == [str(machine.disk_path), str(machine.disk_path / "root"), str(machine.disk_path)]
         assert (machine.disk_path / "etc/only-here").exists()
-
-
-@needs_openssh
-async def test_openssh_with_a_terminal_and_a_control_master(tmp_path, kind):
-    async with running_machine(tmp_path / "s", kind) as (machine_pool, machine):
-        ssh = ["ssh", *openssh_options(machine_pool), "-p", str(machine.port), "-o", "ControlMaster=auto", "-o", "ControlPersist=10",
-               "-o", f"ControlPath={tmp_path}/c"]
-        assert "web1" in await output_of(*ssh, "root@127.0.0.1", "cat $REWIND_DISK/etc/hostname")
-        assert os.path.exists(tmp_path / "c")
-        assert "/dev/pts/" in await output_of(*ssh, "-tt", "root@127.0.0.1", "tty")
-        await output_of(*ssh, "-O", "exit", "root@127.0.0.1")
