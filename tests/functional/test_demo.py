@@ -12,11 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 # pytest may read this file before tests/conftest.py has made these importable.
@@ -24,9 +22,7 @@ sys.path[:0] = [str(ROOT / "extensions")]
 from demo import checks  # noqa: E402
 from demo.ansible_output import filter_lines  # noqa: E402
 from demo.checks import DemoCheckFailed  # noqa: E402
-from demo.observer import ServerObserver, ServerState, read_server_state  # noqa: E402
-
-from sandbox import SandboxHandle, launch  # noqa: E402
+from demo.observer import ServerState, read_server_state  # noqa: E402
 
 DEMO_SECONDS = 600
 NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs an SSH client")
@@ -192,113 +188,59 @@ def test_what_is_shown(output: str, left: str) -> None:
 # --- its checks, each in a state in which it passes, and in one in which it must fail
 
 
-@pytest.fixture(scope="module")
-def demo_sandbox() -> Iterator[SandboxHandle]:
-    with launch(vpsorg_servers=2, ilkbyte_servers=0, ssh=False, speed=600) as sandbox:
-        yield sandbox
+class FakeAdmin:
+    """The sandbox's admin API with the servers, requests and events that a test gives it."""
+
+    def __init__(self, disk: Path, digest: str, *, asked: tuple[str, ...] = (), events: dict[str, list[dict[str, str]]] | None = None) -> None:
+        self._server = {"name": "web1", "digest": digest, "disk": str(disk), "powered_on": True, "network": "up", "ssh_port": 1}
+        self._requests = [{"operation": operation, "server": "web1"} for operation in asked]
+        self._events = events or {}
+
+    def servers(self) -> list[dict[str, object]]:
+        return [self._server]
+
+    def server(self, name: str) -> dict[str, object]:
+        return self._server
+
+    def requests(self, operation: str | None = None, **dummy: object) -> list[dict[str, str]]:
+        return [request for request in self._requests if operation in (None, request["operation"])]
+
+    def events(self, kind: str, **dummy: object) -> list[dict[str, str]]:
+        return self._events.get(kind, [])
 
 
-class DemoState:
-    """web1 and web2 at VPS.org, each with a snapshot, as in the demo, without Ansible."""
-
-    def __init__(self, sandbox: SandboxHandle) -> None:
-        self.admin = sandbox.admin
-        self._url = sandbox.vpsorg_url
-        self._headers = {"Authorization": f"Bearer {sandbox.vpsorg_token}"}
-        self.admin.reset()
-        self.ids = {server["name"]: server["id"] for server in self.admin.servers()}
-        self.before = checks.disk_digests(self.admin)
-        self.snapshots = {server: self._snapshot(server) for server in self.ids}
-
-    def upgrade(self) -> None:
-        for server in self.ids:
-            self.write(server, "2.0")
-
-    def write(self, server: str, text: str) -> None:
-        Path(self.admin.server(server)["disk"], "srv/version").write_text(text, encoding="utf-8")
-
-    def restore(self, server: str) -> None:
-        done = len(self.admin.events("restore_done"))
-        self._post(f"/snapshots/{self.snapshots[server]}/restore/")
-        self.admin.advance(1000)
-        self.wait_until(lambda: len(self.admin.events("restore_done")) > done)
-
-    def _snapshot(self, server: str) -> int:
-        answer = self._post("/snapshots/", {"server_id": self.ids[server], "name": "beforeupgrade"})
-        self.admin.advance(1000)
-        self.wait_until(lambda: bool(self.admin.events("snapshot_ready", server=server)))
-        return answer.json()["id"]
-
-    def _post(self, path: str, body: object = None) -> requests.Response:
-        answer = requests.post(self._url + path, json=body, headers=self._headers, timeout=60)
-        assert answer.ok, answer.text
-        return answer
-
-    @staticmethod
-    def wait_until(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+CREATE, RESTORE = "snapshots.create", "snapshots.restore"
+TAKEN = {"snapshot": "s", "digest": "old"}
 
 
-@pytest.fixture
-def demo(demo_sandbox: SandboxHandle) -> DemoState:
-    return DemoState(demo_sandbox)
+@pytest.mark.parametrize(("check", "arguments", "good", "bad"), [
+    (checks.check_untouched, ("web1", "old"), {"digest": "old"}, [{"digest": "new"}, {"digest": "old", "asked": (CREATE,)}]),
+    (checks.check_snapshot, ("web1", "old"), {"digest": "new", "events": {"snapshot_ready": [TAKEN]}},
+     [{"digest": "old"}, *({"digest": "old", "events": {"snapshot_ready": taken}} for taken in ([TAKEN] * 2, [{**TAKEN, "digest": "new"}]))]),
+    (checks.check_upgraded, ("web1", "old"), {"digest": "new", "asked": (CREATE,)}, [{"digest": "old"}, {"digest": "new", "asked": (RESTORE,)}]),
+    (checks.check_rolled_back, ("web1", "old", "rolled_back"),
+     {"digest": "old", "asked": (RESTORE,), "events": {"snapshot_ready": [TAKEN], "restore_done": [TAKEN]}},
+     [{"digest": digest, "asked": (RESTORE,) * restores, "events": {"snapshot_ready": [TAKEN], "restore_done": [{"snapshot": restored}]}}
+      for digest, restores, restored in (("new", 1, "s"), ("old", 2, "s"), ("old", 0, "s"), ("old", 1, "another"))]),
+    (checks.check_changes, ([(CREATE, "web1")],), {"digest": "old", "asked": (CREATE,)},
+     [{"digest": "old", "asked": asked} for asked in ((), (CREATE, CREATE), (CREATE, RESTORE))]),
+    (checks.check_disks, ({"web1": "old"},), {"digest": "old"}, [{"digest": "new"}]),
+], ids=lambda value: getattr(value, "__name__", ""))
+def test_checks_of_servers(tmp_path: Path, check: Callable[..., object], arguments: tuple[object, ...], good: dict, bad: list[dict]) -> None:
+    check(FakeAdmin(tmp_path, **good), *arguments)
+    for state in bad:
+        with pytest.raises(DemoCheckFailed, match="web1"):
+            check(FakeAdmin(tmp_path, **state), *arguments)
 
 
-def lose_guests(demo: DemoState, server: str, *, signed: int, left: int) -> None:
-    data = Path(demo.admin.server(server)["disk"], "var/lib/guestbook")
-    (data / "guests").mkdir(parents=True)
-    (data / "signed").write_text(f"{signed}\n", encoding="utf-8")
-    for number in range(left):
-        (data / "guests" / str(number)).touch()
-
-
-def failing(server: str) -> AbstractContextManager[object]:
-    return pytest.raises(DemoCheckFailed, match=server)
-
-
-def test_checks_of_servers(demo: DemoState) -> None:
-    admin, before = demo.admin, demo.before
-    created = [("snapshots.create", "web1"), ("snapshots.create", "web2")]
-    checks.check_changes(admin, created)
-    for wrong, server in ((created[:1], "web2"), ([*created, ("snapshots.delete", "web1")], "web1")):
-        with failing(server):
-            checks.check_changes(admin, wrong)
-    checks.check_snapshot(admin, "web1", before["web1"])
-    for server in ("web1", "web3"):  # another disk, no snapshot
-        with failing(server):
-            checks.check_snapshot(admin, server, "0" * 64)
-    with failing("web1"):  # its snapshot was requested
-        checks.check_untouched(admin, "web1", before["web1"])
-    with failing("web1"):
-        checks.check_upgraded(admin, "web1", before["web1"])
-    with failing("web2"):  # not restored yet
-        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
-    demo.admin.clear_request_log()
-    checks.check_untouched(admin, "web1", before["web1"])
-    checks.check_disks(admin, before)
-
-
-def test_checks_after_an_upgrade(demo: DemoState) -> None:
-    admin, before = demo.admin, demo.before
-    demo.upgrade()
-    checks.check_upgraded(admin, "web1", before["web1"])
-    with failing("web1"):
-        checks.check_disks(admin, before)
-    lose_guests(demo, "web1", signed=3, left=2)
-    with failing("web1"):
-        checks.check_upgraded(admin, "web1", before["web1"])
-    with failing("web2"):  # its disk is not as before
-        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
-    demo.restore("web2")
-    checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
-    with failing("web2"):
-        checks.check_upgraded(admin, "web2", "0" * 64)
-    demo.restore("web2")
-    with failing("web2"):  # two restores
-        checks.check_rolled_back(admin, "web2", before["web2"], "rolled_back")
+def test_checks_of_lost_guests_and_of_ssh(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/guestbook/guests/one").mkdir(parents=True)
+    (tmp_path / "var/lib/guestbook/signed").write_text("3\n", encoding="utf-8")
+    admin = FakeAdmin(tmp_path, "new")
+    assert read_server_state(admin.server("web1")) == ServerState("new", guests_lost=2, is_on=True, network_is_up=True)
+    for check, arguments in ((checks.check_upgraded, ("web1", "old")), (checks.check_ssh, ("web1",))):  # nothing listens at port 1
+        with pytest.raises(DemoCheckFailed, match="web1"):
+            check(admin, *arguments)
 
 
 def test_check_broken() -> None:
@@ -308,33 +250,8 @@ def test_check_broken() -> None:
     assert checks.check_broken("web1", disconnected, "old", disconnected=True) == disconnected
     for state, expected in ((None, {"lost": 3}), (ServerState("old", 3, True, True), {"lost": 3}), (disconnected, {"lost": 3, "disconnected": True}),
                             (ServerState("new", 0, True, True), {"disconnected": True})):
-        with failing("web1"):
+        with pytest.raises(DemoCheckFailed, match="web1"):
             checks.check_broken("web1", state, "old", **expected)
-
-
-def test_the_observer_keeps_the_state_before_the_restore(demo: DemoState) -> None:
-    with ServerObserver(demo.admin) as observer:
-        demo.upgrade()
-        lose_guests(demo, "web2", signed=3, left=1)
-        broken = read_server_state(demo.admin.server("web2"))
-        demo.wait_until(lambda: observer.before_restore.get("web2") == broken)
-        demo.restore("web2")
-        demo.write("web2", "written after the restore")
-        demo.write("web1", "last")
-        last = read_server_state(demo.admin.server("web1"))
-        demo.wait_until(lambda: observer.before_restore["web1"] == last)
-    assert observer.before_restore["web2"] == broken
-    assert (broken.guests_lost, broken.is_on, broken.network_is_up) == (2, True, True)
-
-
-@NEEDS_SSH
-@pytest.mark.ssh
-def test_check_ssh() -> None:
-    with launch(vpsorg_servers=1, ilkbyte_servers=0) as sandbox:
-        checks.check_ssh(sandbox.admin, "web1")
-        sandbox.admin.update_server("vpsorg", sandbox.admin.server("web1")["id"], network="down")
-        with failing("web1"):
-            checks.check_ssh(sandbox.admin, "web1")
 
 
 def test_check_recorded_outcomes(tmp_path: Path) -> None:
@@ -343,5 +260,5 @@ def test_check_recorded_outcomes(tmp_path: Path) -> None:
     record.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
     checks.check_recorded_outcomes(tmp_path, {"web1": "unknown"})
     for wanted in ({"web1": "rolled_back"}, {"web1": "unknown", "web2": "upgraded"}, {}):
-        with failing("web1"):
+        with pytest.raises(DemoCheckFailed, match="web1"):
             checks.check_recorded_outcomes(tmp_path, wanted)
