@@ -62,19 +62,10 @@ def cases_of_options(cloud: str) -> list[Case]:
 
     cases = [
         bad("no credentials", "snapshot", {**one, **without}, secret, "Next:"),
-        bad("a blank credential", "snapshot", {**one, **{key: "  " for key in without}}, secret),
-        bad("an empty name", "snapshot", {"name": ""}, "name is empty"),
         bad("a blank server", "snapshot", {**one, "server": " "}, "server is empty"),
-        bad("too many at once", "snapshot", {**one, "concurrency": 65}, "concurrency", "64"),
         bad("http to a real host", "snapshot", {**one, "api_url": "http://192.0.2.1/api/v1"}, "192.0.2.1", "use https"),
         bad("credentials in the API's URL", "snapshot", {**one, "api_url": "https://me:pw@example.com/"}, "user name"),
         bad("a CA bundle that is not there", "snapshot", {**one, "ca_path": "/no/such.pem"}, "/no/such.pem"),
-        bad("no time per request", "server_info", {"api_timeout": 0}, "api_timeout must be from 1"),
-        bad("an age of nothing", "snapshot_info", {"older_than": "0"}, "older_than must be a duration"),
-        bad("keep none", "snapshot", {**one, "retain": {"count": 0, "match": "*"}}, "retain.count must be from 1"),
-        bad("stop and not wait", "snapshot", {**one, "stop_server": True, "wait": False}, "stop_server", "wait"),
-        bad("absent and retain", "snapshot", {**one, "state": "absent", "retain": {"count": 1, "match": "*"}}, "retain",
-            "state: absent"),
     ]
     if cloud == "vpsorg":
         cases += [
@@ -87,10 +78,8 @@ def cases_of_options(cloud: str) -> list[Case]:
         cases += [
             bad("a hyphen in a name", "snapshot", {"name": "pre-upgrade"}, "'pre-upgrade'", "letters and digits",
                 "'preupgrade'"),
-            bad("a letter beyond ASCII", "snapshot", {"name": "yükseltme"}, "letters and digits"),
             bad("a description", "snapshot", {**one, "description": "x"}, "description"),
             bad("day 0", "snapshot_cron", {**schedule, "day": 0}, "day must be from 1", "not 0"),
-            bad("hour 24", "snapshot_cron", {**schedule, "hour": 24}, "hour must be from 0 to 23", "not 24"),
         ]
     return cases
 
@@ -102,15 +91,9 @@ def test_options(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
 def test_options_that_ansible_rejects(runner: PlaybookRunner, vpsorg: TaskFactory, subtests: pytest.Subtests) -> None:
     """Ansible's own validation has other messages, and no `error` in the result."""
     cases: dict[str, tuple[str, dict[str, Any], str]] = {
-        "no name": ("snapshot", {}, "name"),
         "a list as one": ("snapshot", {"name": "one", "server": [vpsorg.server]}, "a list was given: use servers for a list"),
         "a list for a schedule": ("snapshot_cron", {"name": "one", "server": [vpsorg.server]}, "a list was given: use a loop"),
-        "no such state": ("snapshot", {"name": "one", "state": "gone"}, "value of state must be one of: present, absent"),
         "no such option": ("snapshot", {"name": "one", "names": "two"}, "Unsupported parameters"),
-        "no such cloud": ("snapshot", {"name": "one", "provider": "other"}, "vpsorg, ilkbyte"),
-        "no cloud": ("snapshot", {"name": "one", "provider": None}, "provider"),
-        "prune without a pattern": ("snapshot", {"name": "one", "when_full": "prune"}, "retain"),
-        "half a schedule": ("snapshot_cron", {"name": "one", "day": 1, "hour": 1}, "minute"),
     }
     run = runner.run(*(vpsorg(module, step=name, **options) for name, (module, options, dummy) in cases.items()))
     assert "Traceback" not in run.output

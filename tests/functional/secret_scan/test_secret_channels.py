@@ -25,7 +25,6 @@ MODERATE = {
     "no flags": ((), {}), "-v": (("-v",), {}), "-vv": (("-vv",), {}), "-vvv": (("-vvv",), {}), "-vvvv": (("-vvvv",), {}), "-vvvvv": (("-vvvvv",), {}),
     "check and diff": (("--check", "--diff"), {}), "debug": ((), {"ANSIBLE_DEBUG": "1"}),
     "yaml": (("-v",), {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}),
-    "json": (("-v",), {"ANSIBLE_STDOUT_CALLBACK": "runner_json"}),
     **{callback: (("-v",), {"ANSIBLE_STDOUT_CALLBACK": callback}) for callback in ("minimal", "oneline")},
     "tree": ((), {"ANSIBLE_CALLBACKS_ENABLED": "runner_results,tree", "ANSIBLE_CALLBACK_TREE_DIR": "tree"}),
     "junit": ((), {"ANSIBLE_CALLBACKS_ENABLED": "runner_results,junit", "JUNIT_OUTPUT_DIR": "junit", "JUNIT_HIDE_TASK_ARGUMENTS": "true"}),
