@@ -6,14 +6,13 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from api_calls import IlkbyteCalls, VpsOrgCalls
+from api_calls import IlkbyteCalls, VpsOrgCalls, soon
 
 from sandbox import SandboxHandle, launch
 
@@ -80,20 +79,13 @@ def namespaces_only(sandbox: SandboxHandle) -> None:
         pytest.skip("without namespaces `reboot` and `poweroff` act on the host")
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_both_clouds_notice_a_server_that_switches_itself_off(ssh_box: SandboxHandle) -> None:
     namespaces_only(ssh_box)
     vpsorg, ilkbyte = VpsOrgCalls(ssh_box), IlkbyteCalls(ssh_box)
     ssh_box.admin.clear_request_log()
     for host in ("web1", "app1"):
         run(ssh_box, host, "poweroff")
-    until(lambda: (vpsorg.status(), ilkbyte.status()) == ("stopped", "shut off"))
+    assert soon(lambda: (vpsorg.status(), ilkbyte.status()) == ("stopped", "shut off"), 10.0)
     assert {event["server"] for event in ssh_box.admin.events("power_stopped")} == {"web1", "app1"}
     vpsorg.call("POST", "/servers/12345/power/", json={"action": "start"})
     ilkbyte.manage("/power", set="start")
