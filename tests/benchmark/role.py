@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from support.cases import DURATIONS, SPEED, set_durations
+from support.cases import DURATIONS, SPEED, apply_calls, set_durations
 
 from benchmark.bench import Bench, require_success
 from benchmark.measure import Ended
@@ -51,8 +51,7 @@ def _plain_play() -> dict[str, Any]:
 
 def _run(bench: Bench, sandbox: SandboxHandle, playbook: Path | str, servers: int) -> Ended:
     sandbox.admin.reset()
-    method, arguments = set_durations(PROVIDER_SECONDS, *DURATIONS)
-    getattr(sandbox.admin, method)(**arguments)
+    apply_calls(sandbox.admin, set_durations(PROVIDER_SECONDS, *DURATIONS))
     tasks = bench.write("upgrade.yml", json.dumps([TASK]))
     target = ",".join(f"web{number}" for number in range(1, servers + 1))
     variables = bench.write("variables.json", json.dumps({"target": target, "batch": servers, "guarded_upgrade_tasks": str(tasks)}))

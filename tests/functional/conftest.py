@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import CLOUDS, RESET_CALLS, SPEED, TaskFactory
+from support.cases import CLOUDS, RESET_CALLS, SPEED, TaskFactory, apply_calls
 from support.playbook_runner import PlaybookRunner
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ def session_sandbox() -> Iterator[SandboxHandle]:
 
 @pytest.fixture
 def sandbox(session_sandbox: SandboxHandle) -> SandboxHandle:
-    for call, arguments in RESET_CALLS:
-        getattr(session_sandbox.admin, call)(**arguments)
+    apply_calls(session_sandbox.admin, *RESET_CALLS)
     return session_sandbox
 
 

@@ -7,14 +7,14 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cases import CLOUDS, RESET_CALLS, SPEED, TaskFactory, fault, set_durations
-from support.playbook_runner import IN_PROCESS, MODULE, RUN_SECONDS, PlaybookRunner, TaskResult
+from support.playbook_runner import IN_PROCESS, MODULE, PlaybookRunner, TaskResult, wait_until
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -58,13 +58,6 @@ def timestamps(requests: list[dict[str, Any]]) -> list[float]:
 
 def requests_for(outcome: TaskResult, operation: str) -> list[dict[str, Any]]:
     return [request for request in outcome.requests if request["operation"] == operation]
-
-
-def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + RUN_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.mark.duration(8)
@@ -159,7 +152,7 @@ def test_killed_in_the_middle_and_run_again(runner: PlaybookRunner, cloud: str) 
     admin.fault("hang", cloud=cloud, operation="snapshots.create", apply=True, skip=10, times=None)
     admin.settings(**set_durations(1.5, f"{cloud}.snapshots.create")[1])
     running = runner.start(bulk_case(tasks, "snapshot", step="killed", name="one"))
-    wait_for(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH)
+    wait_until(lambda: sum(1 for row in admin.requests(operation="snapshots.create") if row.get("hanging")) == WIDTH, "the requests", running)
     running.kill()
     assert len(admin.events("snapshot_started")) == 10 + WIDTH
     admin.clear_faults()
@@ -176,10 +169,10 @@ def test_a_signal_leaves_no_server_off_and_stops_no_other(runner: PlaybookRunner
     admin, names = runner.sandbox.admin, NAMES["vpsorg"][:6]
     admin.settings(**set_durations(1.5, "vpsorg.snapshots.create")[1])
     running = runner.start(bulk_case(vpsorg, "snapshot", step="ended", name="one", servers=names, stop_server=True, concurrency=2), mode=mode)
-    wait_for(lambda: len(admin.events("snapshot_started")) == 2)
+    wait_until(lambda: len(admin.events("snapshot_started")) == 2, "two snapshots", running)
     os.killpg(running.process.pid, signal.SIGINT)
     running.finish()
-    wait_for(lambda: all(admin.server(name)["status"] == "active" for name in names))
+    wait_until(lambda: all(admin.server(name)["status"] == "active" for name in names), "their start")
     time.sleep(0.5)  # a task that continued would have stopped the next server by now
     stopped = {request["server"] for request in admin.requests(operation="servers.power") if request["body"]["action"] == "stop"}
     assert len(stopped) == 2 and len(admin.events("power_started")) == 2

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import pytest
-from support.cases import DURATIONS, SECOND, TaskFactory, add_snapshot, ago, set_durations
+from support.cases import DURATIONS, SECOND, TaskFactory, add_snapshot, ago, apply_calls, set_durations
 from support.playbook_runner import PlaybookRunner, Run, TaskCase, TaskResult
 
 pytestmark = pytest.mark.playbook
@@ -33,11 +33,6 @@ def run_all(runner: PlaybookRunner, plays: Iterable[list[TaskCase]], may_be_prun
     return runs
 
 
-def set_up(runner: PlaybookRunner, *setup: tuple) -> None:
-    for call, arguments in setup:
-        getattr(runner.sandbox.admin, call)(**arguments)
-
-
 def created(runner: PlaybookRunner) -> Counter[tuple[str, str]]:
     """The number of snapshots started, by server and name."""
     return Counter((row["server"], row["snapshot"]) for row in runner.sandbox.admin.events("snapshot_started"))
@@ -47,7 +42,7 @@ def created(runner: PlaybookRunner) -> Counter[tuple[str, str]]:
 @pytest.mark.parametrize("playbooks", [2, pytest.param(PLAYBOOKS, marks=pytest.mark.slow)])
 def test_one_task_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: TaskFactory, ilkbyte: TaskFactory, playbooks: int) -> None:
     """For each server one playbook creates the snapshot; the others adopt it, or find it."""
-    set_up(runner, set_durations(2, *DURATIONS))
+    apply_calls(runner.sandbox.admin, set_durations(2, *DURATIONS))
 
     def play() -> list[TaskCase]:
         return [tasks("snapshot", step=f"{server}", server=server, name="one")
@@ -65,8 +60,8 @@ def test_one_task_for_each_of_several_servers(runner: PlaybookRunner, vpsorg: Ta
 def test_tasks_that_conflict(runner: PlaybookRunner, tasks: TaskFactory) -> None:
     """Two playbooks for each of: create one, create two, delete the old one, restore the base."""
     restore, create = f"{tasks.cloud}.snapshots.restore", f"{tasks.cloud}.snapshots.create"
-    set_up(runner, add_snapshot(tasks.cloud, "base", created_at=ago(days=2)), add_snapshot(tasks.cloud, "old", created_at=ago(days=1)),
-           set_durations(4, restore), set_durations(2, create))
+    base, old = (add_snapshot(tasks.cloud, name, created_at=ago(days=days)) for name, days in (("base", 2), ("old", 1)))
+    apply_calls(runner.sandbox.admin, base, old, set_durations(4, restore), set_durations(2, create))
     tasks_options = [
         lambda: tasks("snapshot", step="one", name="one"), lambda: tasks("snapshot", step="two", name="two"),
         lambda: tasks("snapshot", step="old", name="old", state="absent"), lambda: tasks("snapshot_restore", step="base", name="base"),
@@ -89,8 +84,8 @@ def test_tasks_that_conflict(runner: PlaybookRunner, tasks: TaskFactory) -> None
 @pytest.mark.slow
 def test_retention(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     """Each creates its own snapshot and keeps two: the newest stay, and those that do not match."""
-    set_up(runner, add_snapshot("vpsorg", "byhand", created_at=ago(days=9)), add_snapshot("vpsorg", "nightly0", created_at=ago(days=8)),
-           set_durations(1, "vpsorg.snapshots.create"))
+    existing = (add_snapshot("vpsorg", name, created_at=ago(days=days)) for name, days in (("byhand", 9), ("nightly0", 8)))
+    apply_calls(runner.sandbox.admin, *existing, set_durations(1, "vpsorg.snapshots.create"))
     keep = {"retain": {"count": 2, "match": "nightly*"}, "when_full": "prune"}
     tasks_options = [[vpsorg("snapshot", step=f"nightly{number}", name=f"nightly{number}", **keep)] for number in range(1, PLAYBOOKS + 1)]
     runs = run_all(runner, tasks_options, may_be_pruned=True)

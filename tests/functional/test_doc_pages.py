@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import DURATIONS, SHORT, SPEED, set_durations
+from support.cases import DURATIONS, SHORT, SPEED, apply_calls, set_durations
 from support.doc_pages import TESTED_BY_NAME, Block, blocks, missing_line
 from support.doc_runner import DocRunner
 from support.playbook_runner import ROOT
@@ -98,8 +98,7 @@ def doc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocRunner]:
     if not any(INSTALLS in block.text for block in to_follow(request.param)):  # else the page installs the collection itself
         sandbox = request.getfixturevalue("docs_sandbox")
         sandbox.admin.reset()
-        name, arguments = set_durations(SHORT, *DURATIONS)
-        getattr(sandbox.admin, name)(**arguments)
+        apply_calls(sandbox.admin, set_durations(SHORT, *DURATIONS))
     one = DocRunner(tmp_path, sandbox)
     yield one
     one.close()

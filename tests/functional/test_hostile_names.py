@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cases import CLOUDS, RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot, fault
+from support.cases import CLOUDS, RESET_CALLS, SERVER_ID, TaskFactory, add_snapshot, apply_calls, fault
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, Call, PlaybookRunner, Run, TaskCase, TaskResult, execution_mode
 
 pytestmark = pytest.mark.playbook
@@ -77,8 +77,7 @@ def given(tasks: TaskFactory, names: dict[str, str]) -> list[TaskCase]:
 
 
 def run_with_names(runner: PlaybookRunner, tasks: TaskFactory, names: dict[str, str], directory: Path, mode: str) -> None:
-    for call, arguments in (*RESET_CALLS, add_snapshot(tasks.cloud, "one")):
-        getattr(runner.sandbox.admin, call)(**arguments)
+    apply_calls(runner.sandbox.admin, *RESET_CALLS, add_snapshot(tasks.cloud, "one"))
     run = runner.run(*given(tasks, names), mode=mode, arguments=variables(directory, names))
     assert execution_mode(run) == mode
     check(run, directory)

@@ -3,24 +3,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from support.cases import RESET_CALLS, SPEED, TaskFactory, add_snapshot, ago, set_durations
-from support.playbook_runner import PlaybookRunner, RunningPlaybook
+from support.cases import RESET_CALLS, TaskFactory, add_snapshot, ago, set_durations
+from support.playbook_runner import PlaybookRunner
 
 pytestmark = pytest.mark.playbook
-
-MAX_POLLS = 1200  # of the tests themselves, 0.05 s apart
-
-
-def until_restoring(runner: PlaybookRunner, running: RunningPlaybook) -> None:
-    for _dummy in range(MAX_POLLS):
-        if runner.sandbox.admin.events("restore_started"):
-            return
-        assert running.process.poll() is None, running.finish().output
-        time.sleep(0.05)
-    raise AssertionError("no restore started")
 
 
 def test_restored(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
@@ -84,31 +71,3 @@ def test_requests_and_power_afterwards(runner: PlaybookRunner, ilkbyte: TaskFact
         assert not late.failed, late.result
         assert late.changing == ["snapshots.restore"] and late.result["changed"] is True
         assert [event["event"] for event in late.events] == ["restore_started", "restore_done"]
-
-
-@pytest.mark.slow
-def test_joined_by_another_run(runner: PlaybookRunner, tasks: TaskFactory) -> None:
-    """Two concurrent plays with the same task: one restore."""
-    slow = (add_snapshot(tasks.cloud, "other"), add_snapshot(tasks.cloud, "one"), add_snapshot(tasks.cloud, "newer"),
-            set_durations(120, f"{tasks.cloud}.snapshots.restore"))
-    first = runner.start(tasks("snapshot_restore", *slow, step="first", name="one"))
-    until_restoring(runner, first)
-    second = runner.start(tasks("snapshot_restore", step="second", name="one"))
-    for _dummy in range(MAX_POLLS):  # until the second waits
-        polls = runner.sandbox.admin.requests(operation="snapshots.list")
-        if len(polls) >= 2 or second.process.poll() is not None:
-            break
-        time.sleep(0.05)
-    time.sleep(0.5)
-    runner.sandbox.admin.advance(150 * SPEED)
-    first_run, second_run = first.finish(), second.finish()
-    assert len(runner.sandbox.admin.requests(operation="snapshots.restore")) == 1
-    assert first_run.only.result["changed"] is True and first_run.only.result["already_in_progress"] is False
-    joined = second_run.only
-    assert not joined.failed, joined.result
-    assert joined.result["already_in_progress"] is True and joined.result["changed"] is False and joined.changing == []
-    (warning,) = joined.result["warnings"]
-    assert "joined that restore and requested none" in warning and tasks.server in warning
-    if tasks.cloud == "vpsorg":  # it does not report which snapshot is being restored
-        assert "if it was not one (802), run again" in warning
-    assert joined.result["server"]["power_state"] == "running"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import RESET_CALLS
+from support.cases import RESET_CALLS, apply_calls
 from support.playbook_runner import Run
 from support.schedule_runner import SYSTEMCTL, ScheduleRunner
 from support.secret_channels import ProcessWatch, format_hits, search_run
@@ -74,8 +74,7 @@ def test_the_systemd_job(schedules: ScheduleRunner) -> None:
 
 def test_a_schedule_of_the_provider(schedules: ScheduleRunner) -> None:
     """The role creates the snapshot, and sets, changes and removes the schedule. The snapshot is kept."""
-    for call, arguments in RESET_CALLS:
-        getattr(schedules.sandbox.admin, call)(**arguments)
+    apply_calls(schedules.sandbox.admin, *RESET_CALLS)
     desired = {"hour": 23, "minute": 5, "timezone": "UTC"}
     run = assert_ok(schedules.roles("app1", desired, desired, {**desired, "every_days": 3}, {"state": "absent"}))
     # The second run of the role sends no change.

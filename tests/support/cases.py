@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from support.playbook_runner import Call, TaskCase
 
 if TYPE_CHECKING:
-    from sandbox import SandboxHandle
+    from sandbox import AdminClient, SandboxHandle
 
 SPEED = 100.0  # sandbox seconds in a real one
 CLOUDS = ("vpsorg", "ilkbyte")
@@ -32,6 +32,12 @@ def set_durations(seconds: float, *operations: str) -> Call:
 
 
 RESET_CALLS: tuple[Call, ...] = (("reset", {}), set_durations(SHORT, *DURATIONS), set_durations(0.05, "ilkbyte.snapshots.delete"))
+
+
+def apply_calls(admin: AdminClient, *calls: Call) -> None:
+    """Make the calls now, not before a task."""
+    for name, arguments in calls:
+        getattr(admin, name)(**arguments)
 
 
 def add_snapshot(cloud: str, name: str, **fields: Any) -> Call:

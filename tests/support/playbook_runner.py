@@ -14,6 +14,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +123,14 @@ class RunningPlaybook:
         return Run(self.process.returncode, stdout, stderr, _read_results(self.results_file, stdout + stderr))
 
 
+def wait_until(condition: Callable[[], Any], description: str, running: RunningPlaybook | None = None) -> None:
+    """Wait until the condition is true, but no longer than a playbook may take, or than this one runs."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline and (running is None or running.process.poll() is None), f"waited in vain for {description}"
+        time.sleep(0.02)
+
+
 def descendants(pid: int) -> list[int]:
     """A process's descendants. Newer versions of Ansible give each worker a session of its own."""
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
@@ -186,10 +196,6 @@ class PlaybookRunner:
         process = self._start_process(program, *arguments, environment=environment or {})
         return RunningPlaybook(process, self._new_directory() / "results").finish()
 
-    def ad_hoc(self, *arguments: str, environment: dict[str, str] | None = None) -> Run:
-        """Run the command `ansible`; see `command`."""
-        return self.command("ansible", *arguments, environment=environment)
-
     def _new_directory(self) -> Path:
         self._runs += 1
         directory = self._directory / f"play{self._runs}"
@@ -199,12 +205,9 @@ class PlaybookRunner:
     def _start_process(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
         # Started by its Python: the program's first line may name a path that no longer is.
         command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments]
-        return subprocess.Popen(command, env={**self._clean_environment(), **environment}, text=True, encoding="utf-8",
+        return subprocess.Popen(command, env={**clean_environment(self._directory / "home"), **environment}, text=True, encoding="utf-8",
                                 cwd=self._directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, start_new_session=True)
-
-    def _clean_environment(self) -> dict[str, str]:
-        return clean_environment(self._directory / "home")
 
 
 def clean_environment(home: Path) -> dict[str, str]:

@@ -9,8 +9,10 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+
+import pytest
 
 from support.guarded_upgrade import GUARD_PROGRAM
 from support.playbook_runner import Run
@@ -91,6 +93,16 @@ def search_run(searcher: Searcher, run: Run, directories: list[Path], watch: Pro
             if inherited and GUARD_PROGRAM.encode() not in command:
                 continue  # they have them from the user
             searcher.search(f"environment of {command.decode(errors='replace')}", environment.replace(b"\0", b"\n"))
+
+
+def report_search(searcher: Searcher, record_property: Callable[[str, object], None]) -> None:
+    """Record what was searched, and fail the test if a secret was found."""
+    record_property("secrets searched", searcher.searched)
+    record_property("secrets characters", searcher.characters)
+    record_property("secrets hits", len(searcher.hits))
+    assert searcher.searched
+    if searcher.hits:
+        pytest.fail(format_hits(searcher.hits), pytrace=False)
 
 
 def format_hits(hits: Iterable[Hit]) -> str:

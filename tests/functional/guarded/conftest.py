@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.cases import DURATIONS, SHORT, SPEED, set_durations
+from support.cases import DURATIONS, SHORT, SPEED, apply_calls, set_durations
 from support.guarded_upgrade import UpgradeRunner, upgrade_runner
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ def ssh_sandbox() -> Iterator[SandboxHandle]:
 def upgrades(ssh_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[UpgradeRunner]:
     """Guarded upgrades of web1 to web5 at VPS.org and app1 at Ilkbyte."""
     ssh_sandbox.admin.reset()
-    name, arguments = set_durations(SHORT, *DURATIONS)
-    getattr(ssh_sandbox.admin, name)(**arguments)
+    apply_calls(ssh_sandbox.admin, set_durations(SHORT, *DURATIONS))
     with upgrade_runner(ssh_sandbox, tmp_path) as one:
         yield one

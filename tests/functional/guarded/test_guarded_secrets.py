@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cases import fault
+from support.cases import apply_calls
 from support.guarded_upgrade import CHANGE, FAIL, GUARD_PROGRAM, UpgradeRunner
 from support.playbook_runner import Run
 from support.secret_cases import ADD_CREDENTIALS, OPTIONS, SECRETS, VARIABLES, message_with_secrets
-from support.secret_channels import ProcessWatch, files_below, format_hits, search_run
+from support.secret_channels import ProcessWatch, files_below, report_search, search_run
 from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.secret_scan]
@@ -33,8 +33,7 @@ class UpgradeScan:
         self.upgrades, self.directory = upgrades, upgrades.directory
         self.searcher = Searcher([secret for secrets in SECRETS.values() for secret in secrets])
         self.temporary = Path(tempfile.mkdtemp(prefix="rw-"))  # short: sockets lie in it
-        name, arguments = ADD_CREDENTIALS
-        getattr(upgrades.sandbox.admin, name)(**arguments)
+        apply_calls(upgrades.sandbox.admin, ADD_CREDENTIALS)
 
     def run(self, cloud: str, source: str, *arguments: str, environment: dict[str, str] | None = None, **how: Any) -> tuple[Run, ProcessWatch]:
         """Run to the end and search every channel."""
@@ -55,12 +54,7 @@ def secret_scan(upgrades: UpgradeRunner, record_property: Any) -> Iterator[Upgra
     one = UpgradeScan(upgrades)
     yield one
     shutil.rmtree(one.temporary, ignore_errors=True)
-    record_property("secrets searched", one.searcher.searched)
-    record_property("secrets characters", one.searcher.characters)
-    record_property("secrets hits", len(one.searcher.hits))
-    assert one.searcher.searched
-    if one.searcher.hits:
-        pytest.fail(format_hits(one.searcher.hits), pytrace=False)
+    report_search(one.searcher, record_property)
 
 
 @pytest.mark.duration(12)
@@ -71,8 +65,8 @@ def secret_scan(upgrades: UpgradeRunner, record_property: Any) -> Iterator[Upgra
 def test_an_upgrade_that_is_undone_by_a_cloud_that_quotes_its_keys(secret_scan: UpgradeScan, cloud: str, source: str) -> None:
     said = message_with_secrets(cloud)
     body = {"detail": said} if cloud == "vpsorg" else {"status": False, "message": "", "error": said, "data": None}
-    name, arguments = fault("raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
-    getattr(secret_scan.upgrades.sandbox.admin, name)(**arguments)
+    secret_scan.upgrades.sandbox.admin.fault(
+        "raw", cloud=cloud, operation="snapshots.restore", status=400 if cloud == "vpsorg" else 200, body=body, apply=False)
     run, watch = secret_scan.run(cloud, source, "-vvvvv", "--diff", environment=LOUDEST, tasks=secret_scan.upgrades.tasks("upgrade", CHANGE, FAIL))
     assert secret_scan.upgrades.record(HOSTS[cloud])["outcome"] == "rolled_back", run.output[-3000:]
     assert ">********<" in run.output, "the provider's message was reported"

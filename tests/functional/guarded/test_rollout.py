@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cases import DURATIONS, SHORT, SPEED, set_durations
+from support.cases import DURATIONS, SHORT, SPEED, apply_calls, set_durations
 from support.guarded_upgrade import CHANGE, UpgradeRunner, outcomes, upgrade_runner
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
@@ -30,8 +30,7 @@ def fleet(tmp_path: Path) -> Iterator[UpgradeRunner]:
     from sandbox import launch
 
     with launch(vpsorg_servers=len(HOSTS), ilkbyte_servers=0, speed=SPEED) as sandbox:
-        for name, arguments in (set_durations(SHORT, *DURATIONS), set_durations(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore")):
-            getattr(sandbox.admin, name)(**arguments)
+        apply_calls(sandbox.admin, set_durations(SHORT, *DURATIONS), set_durations(SECONDS, "vpsorg.snapshots.create", "vpsorg.snapshots.restore"))
         with upgrade_runner(sandbox, tmp_path) as one:
             yield one
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.playbook_runner import PlaybookRunner, Run, TaskCase
 from support.secret_cases import SECRETS
-from support.secret_channels import ProcessWatch, format_hits, search_run
+from support.secret_channels import ProcessWatch, report_search, search_run
 from support.secret_search import Searcher
 
 if TYPE_CHECKING:
@@ -44,11 +44,6 @@ class SecretScanRunner:
         """Search all channels of a run."""
         search_run(self.searcher, run, [self.directory, self.temporary], watch, inherited=inherited)
 
-    def assert_none(self) -> None:
-        assert self.searcher.searched
-        if self.searcher.hits:
-            pytest.fail(format_hits(self.searcher.hits), pytrace=False)
-
 
 @pytest.fixture
 def secret_scan(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) -> Iterator[SecretScanRunner]:
@@ -56,7 +51,4 @@ def secret_scan(sandbox: SandboxHandle, tmp_path: Path, record_property: Any) ->
     runner = SecretScanRunner(sandbox, tmp_path)
     yield runner
     shutil.rmtree(runner.temporary, ignore_errors=True)
-    record_property("secrets searched", runner.searcher.searched)
-    record_property("secrets characters", runner.searcher.characters)
-    record_property("secrets hits", len(runner.searcher.hits))
-    runner.assert_none()
+    report_search(runner.searcher, record_property)

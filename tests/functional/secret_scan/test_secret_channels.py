@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, fault
-from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, Run, TaskCase
+from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, Call, Run, TaskCase, wait_until
 from support.secret_cases import ADD_CREDENTIALS, CREDENTIAL_SOURCES, OPTIONS, VARIABLES, cases_with_credentials, message_with_secrets
 from support.secret_channels import ProcessWatch
 
@@ -92,10 +91,8 @@ def test_in_the_background(secret_scan: SecretScanRunner, tasks: TaskFactory, tm
     fails = in_background(tasks, "fails", forbidden, name="one", **OPTIONS[cloud])
     with ProcessWatch(str(tmp_path)) as watch:
         run = secret_scan.runner.run(*works, *fails, arguments=("-vvvvv",), environment={**secret_scan.environment, **LOUDEST})
-        deadline = time.monotonic() + 120  # the wrapper removes the module when the job has ended
-        while list(tmp_path.rglob("AnsiballZ_snapshot*")):
-            assert time.monotonic() < deadline, list(tmp_path.rglob("AnsiballZ_snapshot*"))
-            time.sleep(0.1)
+        # The wrapper removes the module when the job has ended.
+        wait_until(lambda: not list(tmp_path.rglob("AnsiballZ_snapshot*")), "the removal of the modules")
     secret_scan.search(run, watch)
     assert run.stdout.count("since the task is asynchronous") == 2
     assert run["works ended"].result["snapshot"]["name"] == "two", run.output
@@ -112,10 +109,7 @@ def test_ended_in_the_middle(secret_scan: SecretScanRunner, ilkbyte: TaskFactory
     step = ilkbyte("snapshot", *RESET_CALLS, ADD_CREDENTIALS, add_snapshot("ilkbyte", "one"), late, name="two", **OPTIONS["ilkbyte"])
     with ProcessWatch(str(secret_scan.directory)) as watch:
         running = secret_scan.runner.start(step, mode=mode, arguments=("-vvvvv",), environment={**secret_scan.environment, **LOUDEST})
-        deadline = time.monotonic() + 120
-        while not secret_scan.runner.sandbox.admin.requests(operation="snapshots.list"):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: secret_scan.runner.sandbox.admin.requests(operation="snapshots.list"), "the request", running)
         if number == signal.SIGKILL:
             running.kill()
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.breaking.sitecustomize import PLACES
-from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot
+from support.cases import CLOUDS, RESET_CALLS, TaskFactory, add_snapshot, apply_calls
 from support.playbook_runner import EXECUTION_MODES, IN_PROCESS, MODULE, TaskCase
 from support.secret_cases import ADD_CREDENTIALS, OPTIONS, message_with_secrets
 
@@ -74,8 +74,8 @@ def test_before_the_execution_mode_is_known(secret_scan: SecretScanRunner, vpsor
 @pytest.mark.parametrize("mode", EXECUTION_MODES)
 def test_http_debugging_of_libraries_is_silenced(secret_scan: SecretScanRunner, ilkbyte: TaskFactory, mode: str) -> None:
     """Ilkbyte's keys are in every URL."""
-    for name, arguments in (*RESET_CALLS, ADD_CREDENTIALS):  # here: in the run, the tests' own client would be logged as well
-        getattr(secret_scan.runner.sandbox.admin, name)(**arguments)
+    # Here: in the run, the tests' own client would be logged as well.
+    apply_calls(secret_scan.runner.sandbox.admin, *RESET_CALLS, ADD_CREDENTIALS)
     run = secret_scan.run(ilkbyte("snapshot", name="two", **OPTIONS["ilkbyte"]), mode=mode, arguments=("-vvvvv",),
                           environment={"PYTHONPATH": str(BREAKING), "REWIND_NOISE": "1"})
     assert not run.only.failed, run.only.result

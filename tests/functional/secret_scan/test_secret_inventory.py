@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from support.cases import CLOUDS, fault
+from support.cases import CLOUDS, apply_calls
 from support.inventory_file import cache
 from support.playbook_runner import Run
 from support.secret_cases import ACCESS, ADD_CREDENTIALS, SECRET, TOKEN, VARIABLES, message_with_secrets
@@ -26,7 +26,7 @@ INHERITED = {**VARIABLES["vpsorg"], **VARIABLES["ilkbyte"]}
 def write(secret_scan: SecretScanRunner, **config: Any) -> str:
     """Write an inventory file with the credentials in plain text."""
     sandbox = secret_scan.runner.sandbox
-    getattr(sandbox.admin, ADD_CREDENTIALS[0])(**ADD_CREDENTIALS[1])
+    apply_calls(sandbox.admin, ADD_CREDENTIALS)
     accounts = [
         {"name": "shop", "provider": "vpsorg", "api_token": TOKEN, "api_url": sandbox.vpsorg_url},
         {"provider": "ilkbyte", "access_key": ACCESS, "secret_key": SECRET, "api_url": sandbox.ilkbyte_url},
@@ -65,9 +65,8 @@ def test_a_play_with_credentials_from_the_inventory(secret_scan: SecretScanRunne
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_refusal_that_quotes_the_credentials(secret_scan: SecretScanRunner, cloud: str) -> None:
     path = write(secret_scan)
-    name, details = fault("status", status=403, body={"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}, cloud=cloud,
-                          times=None)
-    getattr(secret_scan.runner.sandbox.admin, name)(**details)
+    body = {"detail": message_with_secrets(cloud), "error": message_with_secrets(cloud)}
+    secret_scan.runner.sandbox.admin.fault("status", status=403, body=body, cloud=cloud, times=None)
     run = run_verbose(secret_scan, "ansible-inventory", "-i", path, "--list")
     assert "provides no hosts" in run.output and "hostvars" in run.stdout
 
