@@ -40,6 +40,7 @@ status) [ -e /srv/app.runs ] && echo "app is running" || { echo "app is stopped"
 esac
 """
 FAIL = {"name": "Break", "ansible.builtin.command": "false"}
+SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
 
 
 @dataclass
@@ -59,17 +60,13 @@ class UpgradeRunner:
 
     # --- running
 
-    def tasks(self, name: str, *tasks: dict[str, Any]) -> str:
-        """Write a file of tasks; its path."""
+    def tasks(self, name: str, *items: dict[str, Any]) -> str:
+        """Write a file of tasks, or of plays; its path."""
         path = self.directory / f"{name}.yml"
-        path.write_text(json.dumps(list(tasks)), encoding="utf-8")
+        path.write_text(json.dumps(list(items)), encoding="utf-8")
         return str(path)
 
-    def playbook(self, name: str, *plays: dict[str, Any]) -> str:
-        """Write a playbook; its path."""
-        path = self.directory / f"{name}.yml"
-        path.write_text(json.dumps(list(plays)), encoding="utf-8")
-        return str(path)
+    playbook = tasks
 
     def start(self, hosts: str, *arguments: str, playbook: str = PLAYBOOK, environment: dict[str, str] | None = None,
               **options: Any) -> RunningPlaybook:
@@ -87,6 +84,19 @@ class UpgradeRunner:
     def run(self, hosts: str, *arguments: str, **how: Any) -> Run:
         """Run to the end; see :meth:`start`."""
         return self.start(hosts, *arguments, **how).finish()
+
+    def start_long_upgrade(self) -> RunningPlaybook:
+        """Begin an upgrade of web1 that has changed a file and takes long."""
+        running = self.start("web1", tasks=self.tasks("long", CHANGE, SLEEP))
+        self.wait_for_state("web1", "upgrading")
+        self.wait_until((self.disk("web1") / "etc" / "changed").exists, "the change")
+        return running
+
+    def leave_upgrade_cut_off(self) -> None:
+        """Leave an upgrade of web1 half done: run and guard are killed, as where their container ends."""
+        running = self.start_long_upgrade()
+        self.kill_guards()
+        running.kill()
 
     def command(self, program: str, *arguments: str, environment: dict[str, str]) -> Run:
         """Run one of Ansible's programs, with the credentials in its environment."""
@@ -109,10 +119,6 @@ class UpgradeRunner:
     def disk(self, host: str) -> Path:
         """The server's disk as this machine sees it."""
         return Path(self.sandbox.admin.server(host)["disk"])
-
-    def snapshot_digest(self, host: str) -> str:
-        """Of the server's disk when its newest snapshot was taken."""
-        return self.sandbox.admin.events("snapshot_ready", server=host)[-1]["digest"]
 
     def count_requests(self, host: str, operation: str) -> int:
         """How often the cloud was asked for it."""
@@ -208,7 +214,7 @@ class UpgradeRunner:
 
     def disk_matches_snapshot(self, host: str) -> bool:
         """Whether the server's disk is byte for byte what it was when the snapshot was taken."""
-        return self.digest(host) == self.snapshot_digest(host)
+        return self.digest(host) == self.sandbox.admin.events("snapshot_ready", server=host)[-1]["digest"]
 
     def kill_guards(self) -> None:
         """End them as a crash would."""

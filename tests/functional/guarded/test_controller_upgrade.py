@@ -16,8 +16,6 @@ from support.secret_search import Searcher
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
-SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
-
 
 def job_of(upgrades: UpgradeRunner, name: str, playbook: str, *tasks: dict[str, Any]) -> Job:
     """A job with the workflow's variables on C(web1): the second has the options that the first had."""
@@ -64,11 +62,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
 
 @pytest.mark.duration(40)
 def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRunner) -> None:
-    running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP))
-    upgrades.wait_for_state("web1", "upgrading")
-    upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
-    upgrades.kill_guards()
-    running.kill()
+    upgrades.leave_upgrade_cut_off()
     node = job_of(upgrades, "node", "recover_after_failure.yml")
     assert node.status == "failed"
     assert "ROLLED_BACK: web1" in node.output

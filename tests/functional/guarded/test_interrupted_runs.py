@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 from support.cases import SPEED
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
-from support.playbook_runner import RunningPlaybook
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 PLUGINS = str(Path(__file__).resolve().parents[2] / "support" / "callback_plugins")
-SLEEP = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
 
 
 def killed_at(task: str) -> dict[str, str]:
@@ -100,15 +98,6 @@ def test_cut_off_while_it_was_undone(upgrades: UpgradeRunner, task: str) -> None
     upgrades.assert_rolled_back("web1")
 
 
-def in_the_middle(upgrades: UpgradeRunner, **how: object) -> RunningPlaybook:
-    """A run whose upgrade has changed something and takes long."""
-    running = upgrades.start("web1", tasks=upgrades.tasks("upgrade", CHANGE, SLEEP), **how)
-    upgrades.wait_for_state("web1", "upgrading")
-    changed = upgrades.disk("web1") / "etc" / "changed"
-    upgrades.wait_until(changed.exists, "the change")
-    return running
-
-
 def guard_rolls_back_alone(upgrades: UpgradeRunner) -> None:
     record = upgrades.wait_for_state("web1", "ended")
     assert record["outcome"] == "rolled_back"
@@ -118,12 +107,12 @@ def guard_rolls_back_alone(upgrades: UpgradeRunner) -> None:
 
 
 def test_kill_9(upgrades: UpgradeRunner) -> None:
-    in_the_middle(upgrades).kill()
+    upgrades.start_long_upgrade().kill()
     guard_rolls_back_alone(upgrades)
 
 
 def test_ctrl_c(upgrades: UpgradeRunner) -> None:
-    running = in_the_middle(upgrades)
+    running = upgrades.start_long_upgrade()
     os.killpg(running.process.pid, signal.SIGINT)
     run = running.finish()
     assert run.status != 0
@@ -132,7 +121,7 @@ def test_ctrl_c(upgrades: UpgradeRunner) -> None:
 
 
 def test_a_second_run_refuses_and_spoils_nothing(upgrades: UpgradeRunner) -> None:
-    running = in_the_middle(upgrades)
+    running = upgrades.start_long_upgrade()
     second = upgrades.run("web1", tasks=upgrades.tasks("other", CHANGE))
     assert second.status == 2, second.output
     assert "guards server web1 (12345) already" in second.stdout
@@ -156,9 +145,7 @@ def test_the_guard_is_killed_and_another_takes_its_place(upgrades: UpgradeRunner
 
 @pytest.mark.slow
 def test_run_and_guard_are_killed_and_the_next_run_restores(upgrades: UpgradeRunner) -> None:
-    running = in_the_middle(upgrades)
-    upgrades.kill_guards()
-    running.kill()
+    upgrades.leave_upgrade_cut_off()
     time.sleep(1)
     assert upgrades.count_requests("web1", "snapshots.restore") == 0
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
@@ -202,17 +189,16 @@ def test_run_and_guard_are_killed_while_it_is_restored_and_the_next_run_joins(up
 
 @pytest.mark.slow
 def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: UpgradeRunner) -> None:
-    running = in_the_middle(upgrades)
-    upgrades.kill_guards()
-    running.kill()
+    upgrades.leave_upgrade_cut_off()
     record = upgrades.record("web1")
     run_id = record["run_id"]
     record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
     (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
-    assert run.status == 2, run.output
-    assert f"guarded_upgrade_accept_run={run_id}" in run.stdout
-    assert upgrades.count_requests("web1", "snapshots.restore") == 0
+    for playbook in ("rewind.vps.recover", "rewind.vps.guarded_upgrade"):
+        run = upgrades.run("web1", playbook=playbook, tasks=upgrades.tasks("upgrade", CHANGE))
+        assert run.status == 2, run.output
+        assert f"guarded_upgrade_accept_run={run_id}" in run.stdout
+        assert upgrades.count_requests("web1", "snapshots.restore") == 0
     accepted = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), accept_run=run_id)
     assert accepted.status == 0, accepted.output
     assert upgrades.count_requests("web1", "snapshots.restore") == 0

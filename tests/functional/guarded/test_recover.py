@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 
@@ -20,16 +18,11 @@ def changing(upgrades: UpgradeRunner, host: str) -> int:
 @pytest.mark.duration(25)
 def test_only_what_was_cut_off_is_ended(upgrades: UpgradeRunner) -> None:
     """Of four servers, one whose run was killed with its guard, one that is rolled back already, one that is upgraded, one never touched."""
-    sleep = {"name": "Take long", "ansible.builtin.command": "sleep 300"}
     good = upgrades.run("web2", tasks=upgrades.tasks("good", CHANGE))
     assert good.status == 0, good.output
     bad = upgrades.run("web3", tasks=upgrades.tasks("bad", CHANGE, FAIL))
     assert bad.status == 2, bad.output
-    running = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, sleep))
-    upgrades.wait_for_state("web1", "upgrading")
-    upgrades.wait_until((upgrades.disk("web1") / "etc" / "changed").exists, "the change")
-    upgrades.kill_guards()
-    running.kill()  # as where their container ends
+    upgrades.leave_upgrade_cut_off()
     before = {host: changing(upgrades, host) for host in ("web1", "web2", "web3", "web4")}
 
     planned = upgrades.run("web1,web2,web3,web4", "--check", playbook=PLAYBOOK)
@@ -50,18 +43,3 @@ def test_only_what_was_cut_off_is_ended(upgrades: UpgradeRunner) -> None:
     assert again.status == 0, again.output
     assert upgrades.count_requests("web1", "snapshots.restore") == 1
     assert upgrades.no_guard_left()
-
-
-@pytest.mark.slow
-def test_what_was_cut_off_long_ago_is_left_to_a_person(upgrades: UpgradeRunner) -> None:
-    running = upgrades.start("web1", tasks=upgrades.tasks("long", CHANGE, {"name": "Take long", "ansible.builtin.command": "sleep 300"}))
-    upgrades.wait_for_state("web1", "upgrading")
-    upgrades.kill_guards()
-    running.kill()
-    record = upgrades.record("web1")
-    record["history"][-1]["at"] = "2026-01-01T00:00:00.000Z"
-    (upgrades.record_directory("web1") / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    run = upgrades.run("web1", playbook=PLAYBOOK)
-    assert run.status == 2, run.output
-    assert f"guarded_upgrade_accept_run={record['run_id']}" in run.stdout
-    assert upgrades.count_requests("web1", "snapshots.restore") == 0
