@@ -28,29 +28,20 @@ def _operations(tasks: TaskFactory) -> list[TaskCase]:
     return [
         tasks("snapshot", *RESET_CALLS, step="created, check", keywords=CHECK, **ONE),
         tasks("snapshot", *RESET_CALLS, step="created with texts for numbers", keywords=DIFF, wait="yes", wait_timeout="90", **ONE),
-        tasks("snapshot", *RESET_CALLS, old, step="recreated", keywords=DIFF, max_age="1d", **ONE),
-        # So slow that it is never finished before the task, in both modes.
-        tasks("snapshot", *RESET_CALLS, set_durations(60, f"{cloud}.snapshots.create"), step="not waited for", wait=False, **ONE),
         tasks("snapshot_restore", *RESET_CALLS, old, two, step="restored, diff", keywords=DIFF, **ONE),
         tasks("snapshot_info", *RESET_CALLS, old, two, step="info by pattern", match="t*", status="ready,failed", server=None, servers=tasks.server),
         tasks("snapshot", *RESET_CALLS, old, step="two servers, diff", keywords=DIFF, **both),
         tasks("snapshot", *RESET_CALLS, old, step="one of two unknown", **{**both, "servers": [tasks.server, "nowhere"]}),
-        tasks("snapshot", *RESET_CALLS, old, step="no servers at all", keywords=CHECK, **{**both, "servers": []}),
     ]
 
 
 def _failures(tasks: TaskFactory) -> list[TaskCase]:
-    lists = {"cloud": tasks.cloud, "operation": "snapshots.list", "times": None}
     return [
-        tasks("snapshot", *RESET_CALLS, step="no name"),
-        tasks("snapshot", *RESET_CALLS, step="an unknown server", server="nowhere", **ONE),
         tasks("snapshot", *RESET_CALLS, step="wrong choice", state="gone", **ONE),
         tasks("snapshot", *RESET_CALLS, step="unknown option", nmae="two", **ONE),
         tasks("snapshot", *RESET_CALLS, step="unknown suboption", retain={"count": 1, "match": "*", "keep": 2}, **ONE),
         tasks("snapshot", *RESET_CALLS, step="wrong type", wait_timeout="long", **ONE),
         tasks("snapshot", *RESET_CALLS, step="two rules broken", when_full="prune", state="absent", server=None),
-        tasks("snapshot", *RESET_CALLS, fault("html", status=403, **lists), step="a firewall's page", **ONE),
-        tasks("snapshot", *RESET_CALLS, set_durations(9, f"{tasks.cloud}.snapshots.create"), step="time is up", wait_timeout=1, **ONE),
         tasks("snapshot", *RESET_CALLS, fault("drop_after", cloud=tasks.cloud, operation="snapshots.create"),
               set_durations(SHORT, f"{tasks.cloud}.snapshots.create"), step="answer is lost", **ONE),
     ]

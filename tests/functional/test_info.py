@@ -57,7 +57,6 @@ def test_filters(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
         assert names(run[f"{cloud} of another server"]) == ["theirs"]
 
 
-
 def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: pytest.Subtests) -> None:
     def second_is(cloud: str, status: str) -> Call:
         return ("update_server", {"cloud": cloud, "server": SECOND[cloud], "status": status})

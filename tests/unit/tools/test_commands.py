@@ -22,10 +22,6 @@ def test_each_command_has_a_session() -> None:
     assert COMMANDS - SESSIONS == set()
 
 
-def test_each_session_has_a_description() -> None:
-    assert NOXFILE.count("@nox.session") == len(re.findall(r'^def \w+\(session: .*\n    """\w', NOXFILE, re.MULTILINE)) == len(SESSIONS)
-
-
 def test_each_selection_of_tests_names_registered_markers() -> None:
     """pytest accepts any name in `-m` and then selects nothing."""
     source = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
