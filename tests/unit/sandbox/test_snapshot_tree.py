@@ -42,9 +42,9 @@ def test_what_becomes_current_and_whose_child(steps: str, current: str | None, p
 
 
 def test_children_and_descendants_are_counted() -> None:
-    tree = tree_after("+a +b +c =b +d =a +e")
+    tree = tree_after("+a +b +c +f =b +d =a +e")
     assert {name: (row["children"], row["descendants"]) for name in tree.names() for row in [tree.describe(name)]} == {
-        "a": (2, 4), "b": (2, 2), "c": (0, 0), "d": (0, 0), "e": (0, 0)}
+        "a": (2, 5), "b": (2, 3), "c": (1, 1), "f": (0, 0), "d": (0, 0), "e": (0, 0)}
 
 
 def test_a_revert_brings_the_power_state_back_and_a_refusal_changes_nothing() -> None:
