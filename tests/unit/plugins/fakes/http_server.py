@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
+
 Step = Callable[[socket.socket], bool]
 
 
@@ -42,6 +44,7 @@ class ScriptedServer:
         self.script = list(script)
         self.requests: list[Received] = []
         self.connections = 0
+        self.delays: list[float] = []  # the pauses of the clients that `api` makes
         self.closing = threading.Event()
         self._tls = tls
         self._lock = threading.Lock()
@@ -105,6 +108,11 @@ def serving(*script: Step, **options: Any) -> Iterator[ScriptedServer]:
         yield server
     finally:
         server.close()
+
+
+def api(server: ScriptedServer, **options: Any) -> ApiClient:
+    """A client of this server that does not really sleep between attempts."""
+    return ApiClient("VPS.org", server.url, **{"timeout": 5.0, "sleep": server.delays.append, **options})
 
 
 def read_request(connection: socket.socket) -> Received | None:

@@ -10,12 +10,13 @@ import threading
 import time
 
 import pytest
+from fakes import http_server
 from fakes.bulk import wait_until
 from fakes.http_server import ScriptedServer, half_response, head, no_response, raw_bytes, reset, response, send_slowly, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http import is_loopback, session
+from ansible_collections.rewind.vps.plugins.module_utils._http import session
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
 TOKEN = "vps_S3cret/Token+0123456789"
@@ -25,12 +26,8 @@ TIMEOUT = 0.5
 IN_TIME = 3.0  # seconds: the time limit and what a busy machine may add
 
 
-def api(server, delays=None, **options):
-    delays = [] if delays is None else delays
-    return ApiClient("VPS.org", server.url, **{
-        "headers": {"Authorization": f"Bearer {TOKEN}"}, "query": {"access": ACCESS, "secret": SECRET},
-        "timeout": 5.0, "sleep": delays.append, **options,
-    })
+def api(server, **options):
+    return http_server.api(server, headers={"Authorization": f"Bearer {TOKEN}"}, query={"access": ACCESS, "secret": SECRET}, **options)
 
 
 def change(client):
@@ -75,12 +72,11 @@ def test_one_byte_at_a_time_ends_within_the_limit(slow):
 def test_a_read_with_a_slow_body_is_retried():
     server = ScriptedServer(no_response, GOOD)
     server.script[0] = send_slowly(head(200, {"connection": "close"}) + b"{}" + b" " * 100, 0.05, server.closing)
-    delays = []
     try:
-        assert api(server, delays, timeout=TIMEOUT).read("/servers/", operation="servers.list").data == {"results": []}
+        assert api(server, timeout=TIMEOUT).read("/servers/", operation="servers.list").data == {"results": []}
     finally:
         server.close()
-    assert len(delays) == 1 and len(server.requests) == 2
+    assert len(server.delays) == 1 and len(server.requests) == 2
 
 
 def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whole():
@@ -151,18 +147,6 @@ def test_a_redirect_is_never_followed(status, kind):
         assert elsewhere.connections == 0
 
 
-@pytest.fixture
-def netrc(monkeypatch, tmp_path):
-    """A user's .netrc with logins for everything."""
-    path = tmp_path / "netrc"
-    path.write_text("default login netrc-user password netrc-word\n"
-                    "machine 127.0.0.1 login netrc-user password netrc-word\n", encoding="utf-8")
-    path.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(path))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".netrc").write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-
-
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"])
 def test_no_proxy_is_used_for_this_machine(variable, monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
@@ -173,8 +157,12 @@ def test_no_proxy_is_used_for_this_machine(variable, monkeypatch):
         assert (proxy.connections, len(server.requests)) == (0, 1)
 
 
-def test_netrc_does_not_replace_the_token(netrc, monkeypatch):
+def test_netrc_does_not_replace_the_token(monkeypatch, tmp_path):
     """On this machine the environment is ignored altogether, so the host has another name here."""
+    path = tmp_path / "netrc"
+    path.write_text("default login netrc-user password netrc-word\n", encoding="utf-8")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda name, *args, **kwargs: real("127.0.0.1" if name == "cloud.test" else name, *args, **kwargs))
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -201,16 +189,6 @@ def test_a_proxy_serves_for_a_real_host_and_learns_no_credentials(monkeypatch):
     assert {request.target for request in proxy.requests} == {"cloud.test:443"}
     for request in proxy.requests:
         assert TOKEN not in repr(request) and ACCESS not in repr(request)
-
-
-@pytest.mark.parametrize(("url", "here"), [
-    ("http://localhost:80/x", True), ("http://LocalHost", True), ("http://127.0.0.1", True), ("http://127.255.0.9", True),
-    ("http://[::1]:5", True), ("https://localhost.example", False), ("http://127.0.0.1.example", False),
-    ("http://128.0.0.1", False), ("http://0.0.0.0", False), ("http://[::2]", False), ("http://", False), ("", False),
-    ("http://localhost@evil.example", False),
-])
-def test_what_this_machine_is(url, here):
-    assert is_loopback(url) is here
 
 
 # --- no secret revealed

@@ -6,53 +6,43 @@ from __future__ import annotations
 import threading
 
 import pytest
+from builders import FakeClock
 from fakes.bulk import TEST_TIMEOUT, start_thread, wait_until
-from fakes.http_server import response, serving
+from fakes.http_server import api, response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._http.rate_limit import INITIAL_INTERVAL, MAX_INTERVAL, RateLimit
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.slept: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def limit(clock: Clock, retry_budget: float = 600.0) -> RateLimit:
-    return RateLimit(retry_budget, lambda: clock.now)
+@pytest.fixture
+def rate(clock: FakeClock) -> RateLimit:
+    return RateLimit(600.0, lambda: clock.now)
 
 
-def schedule(rate: RateLimit, clock: Clock) -> float:
+def schedule(rate: RateLimit, clock: FakeClock) -> float:
     return rate.wait(clock.sleep, rate.deadline())
 
 
-def test_no_request_waits_while_none_is_throttled():
-    clock = Clock()
-    rate = limit(clock)
+def test_no_request_waits_while_none_is_throttled(rate: RateLimit, clock: FakeClock):
     for _request in range(100):
         schedule(rate, clock)
         rate.on_success()
-    assert clock.slept == []
+    assert clock.sleeps == []
 
 
-def test_one_429_delays_all_and_then_they_are_sent_one_after_the_other():
-    clock = Clock()
-    rate = limit(clock)
+def test_one_429_delays_all_and_then_they_are_sent_one_after_the_other(rate: RateLimit, clock: FakeClock):
     rate.on_throttled(10.0, schedule(rate, clock))
     scheduled = [rate.wait(lambda seconds: None, rate.deadline()) for _other in range(4)]
     assert scheduled == [1010.0 + number * INITIAL_INTERVAL for number in range(4)]
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05, 10.0])
-def test_of_concurrent_requests_only_the_first_slows_all_down(pause):
-    clock = Clock()
-    rate = limit(clock)
+def test_of_concurrent_requests_only_the_first_slows_all_down(rate: RateLimit, clock: FakeClock, pause: float):
     scheduled = [schedule(rate, clock) for _line in range(8)]
     for scheduled_at in scheduled:
         clock.now += 0.01
@@ -61,9 +51,7 @@ def test_of_concurrent_requests_only_the_first_slows_all_down(pause):
     assert second - first == pytest.approx(INITIAL_INTERVAL)
 
 
-def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_again():
-    clock = Clock()
-    rate = limit(clock)
+def test_a_429_to_one_that_waited_slows_further_and_success_makes_it_quicker_again(rate: RateLimit, clock: FakeClock):
     for _again in range(12):
         rate.on_throttled(1.0, schedule(rate, clock))
     assert rate._interval == MAX_INTERVAL
@@ -102,11 +90,10 @@ def test_a_pause_that_grows_holds_for_those_who_wait_already():
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_client_waits_with_the_others_and_succeeds(method):
     """This includes a change, which a 429 did not apply. The limit of five attempts is for other errors."""
-    delays: list[float] = []
     with serving(*[response(429, retry_after="3")] * 7, response(200, {})) as server:
-        api = ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=delays.append)
-        assert (api.read("/x", operation="o") if method == "GET" else api.change(method, "/x", operation="o")).data == {}
-    assert len(server.requests) == 8 and all(delay >= 2.0 for delay in delays)
+        client = api(server, rate_limit=RateLimit(600.0))
+        assert (client.read("/x", operation="o") if method == "GET" else client.change(method, "/x", operation="o")).data == {}
+    assert len(server.requests) == 8 and all(delay >= 2.0 for delay in server.delays)
 
 
 def test_an_hour_exceeds_the_budget_and_no_other_request_is_sent():
@@ -114,7 +101,7 @@ def test_an_hour_exceeds_the_budget_and_no_other_request_is_sent():
     with serving(response(429, retry_after="3600")) as server:
         for _line in range(3):
             with pytest.raises(RewindError) as caught:
-                ApiClient("VPS.org", server.url, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
+                api(server, rate_limit=rate, sleep=pytest.fail).change("POST", "/x", operation="o")
             assert (caught.value.kind, caught.value.outcome) == ("rate_limited", "not_applied")
             assert "3600 s" in caught.value.hint
     assert len(server.requests) == 1
@@ -123,21 +110,19 @@ def test_an_hour_exceeds_the_budget_and_no_other_request_is_sent():
 def test_what_may_have_happened_is_not_resent_after_a_429_either():
     with serving(response(429, retry_after="0"), response(502), response(200, {})) as server:
         with pytest.raises(RewindError) as caught:
-            ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).change("POST", "/x", operation="o")
+            api(server, rate_limit=RateLimit(600.0)).change("POST", "/x", operation="o")
     assert caught.value.outcome == "unknown" and len(server.requests) == 2
 
 
 def test_other_faults_have_all_their_attempts_after_many_429():
     script = [*[response(429, retry_after="0")] * 6, response(502), response(502), response(200, {})]
     with serving(*script) as server:
-        ApiClient("VPS.org", server.url, rate_limit=RateLimit(600.0), sleep=lambda seconds: None).read("/x", operation="o")
+        api(server, rate_limit=RateLimit(600.0)).read("/x", operation="o")
     assert len(server.requests) == len(script)
 
 
-def test_the_budget_is_each_requests_own_and_not_the_tasks():
+def test_the_budget_is_each_requests_own_and_not_the_tasks(rate: RateLimit, clock: FakeClock):
     """In a bulk task of hours the last request may wait as long as the first."""
-    clock = Clock()
-    rate = limit(clock, retry_budget=600.0)
     clock.now += 86400.0
     rate.on_throttled(500.0, schedule(rate, clock))
     assert schedule(rate, clock) == pytest.approx(1000.0 + 86400.0 + 500.0)
