@@ -107,13 +107,6 @@ def test_two_servers_of_one_name_are_ambiguous(vpsorg):
     assert vpsorg.provider.get_server("twin.example.com").id == str(twin["id"])
 
 
-def test_power_words(simulated_provider):
-    simulated_provider.admin.update_server(simulated_provider.name, simulated_provider.facts.server_name, status=simulated_provider.facts.stopped)
-    assert (simulated_provider.server().power_state, simulated_provider.server().task_state) == (STOPPED, None)
-    simulated_provider.admin.update_server(simulated_provider.name, simulated_provider.facts.server_name, status=simulated_provider.facts.running)
-    assert (simulated_provider.server().power_state, simulated_provider.server().task_state) == (RUNNING, None)
-
-
 def test_servers_of_all_pages(simulated_provider):
     if simulated_provider.facts.pages:
         simulated_provider.admin.settings(**{f"{simulated_provider.name}_page_size": 2})

@@ -91,12 +91,6 @@ def test_rejections(simulated_provider, name):
     assert simulated_provider.events() == []
 
 
-@every_read
-def test_wrong_credentials(simulated_provider, name):
-    error = PreparedCall(simulated_provider, name).failure(simulated_provider.wrong_credentials())
-    assert (error.kind, error.http_status) == (errors.UNAUTHORIZED, 401) and "wrong0123456789" not in error.format()
-
-
 # --- a change whose response is lost or invalid
 
 NOTHING_DONE = {
@@ -125,27 +119,7 @@ def test_a_change_with_an_invalid_response_is_unknown_and_sent_once(simulated_pr
     assert responses is not NOTHING_DONE or simulated_provider.events() == []
 
 
-@every_change
-def test_throttled_changes_are_sent_again_and_happen_once(simulated_provider, name):
-    change = PreparedCall(simulated_provider, name)
-    change.respond("status", status=429, headers={"Retry-After": "2"}, times=2)
-    change.make()
-    assert change.sent() == 3 and simulated_provider.sleeps == [2.0, 2.0]
-    assert len([event for event in simulated_provider.events() if not event.endswith(("_ready", "_done"))]) <= 1
-
-
 # --- reads
-
-
-@every_read
-def test_a_read_is_repeated(simulated_provider, name):
-    read, responses = PreparedCall(simulated_provider, name), {**NOTHING_DONE, **DONE}
-    for response in ("dropped before", "html", "empty", "half", "no json", "503"):
-        simulated_provider.sleeps.clear()
-        kind, fault = responses[response]
-        read.respond(kind, times=2, **fault)
-        assert read.make()
-        assert read.sent() == 3 and len(simulated_provider.sleeps) == 2, response
 
 
 SHAPES = [[], "text", 5, {}, {"results": None}, {"results": [5]}, {"results": [{}]}, {"status": True, "data": None},

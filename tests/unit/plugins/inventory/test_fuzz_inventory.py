@@ -92,9 +92,3 @@ def test_any_servers(file, servers, grouped, strict):
                "compose": {"label": "rewind_server_name ~ rewind_server_task_state"}} if grouped else {}
     inventory = read(file, {**GOOD, "strict": strict, **options})
     assert inventory is None or len(inventory.hosts) == len(servers)
-
-
-@given(entry=ANYTHING | st.fixed_dictionaries({"version": st.sampled_from([1, 2, True, "1"]), "servers": ANYTHING | st.lists(ANYTHING, max_size=2)}))
-def test_any_cache_entry(entry):
-    found = inventory_accounts.cached_servers(entry)
-    assert found is None or all(set(item) == set(inventory_accounts.CACHED_FIELDS) and isinstance(item["id"], str) for item in found)

@@ -280,13 +280,6 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
         FakeConnection.server_from_reference = before
 
 
-def test_an_unknown_server_is_requested_separately_before_it_is_reported_unknown():
-    account = FakeAccount("vpsorg", "web1", "web2")
-    with pytest.raises(RewindError) as caught:
-        provider_for(account, "nowhere").get_server("nowhere")
-    assert caught.value.kind == "not_found" and "nowhere" in account.servers_of("get_server")
-
-
 def test_after_an_interruption_no_method_of_a_provider_sends_a_request():
     """A method in no list is passed on to the first connection: without the check, and while its own thread uses it."""
     without_requests = {"aliases_of", "resolve_server", "server_from_reference", "server_time", "invalidate"}

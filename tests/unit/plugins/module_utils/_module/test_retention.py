@@ -90,11 +90,6 @@ def test_the_tasks_own_snapshot_counts_even_when_a_clock_dates_it_late():
     assert [item.id for item in select_expired(listed, "*", 1, {"801"})] == ["802", "803"]
 
 
-def test_own_snapshot_that_does_not_match_does_not_count():
-    listed = [dated(1), dated(2), dated(3, name="by-hand")]
-    assert [item.id for item in select_expired(listed, "night*", 1, {"803"})] == ["801"]
-
-
 def test_scheduled_and_undated_ones_stay_but_count():
     listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), snapshot(id="7", created_at=None)]
     assert [item.id for item in select_expired(listed, "*", 1, set())] == ["802"]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY, connect
+from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
 
 PLUGINS = "ansible_collections.rewind.vps.plugins"
 HTTP = ("requests", "urllib3", "http.client", f"{PLUGINS}.module_utils._http.client", f"{PLUGINS}.module_utils._http.session")
@@ -29,17 +29,6 @@ def test_facts_are_imported_without_http(module: str) -> None:
 def test_an_import_of_http_is_noticed() -> None:
     connecting = f"from {PLUGINS}.module_utils._provider.registry import connect\nconnect({{**{OPTIONS!r}, 'provider': 'vpsorg'}})"
     assert loaded_by(connecting) == list(HTTP)
-
-
-@pytest.mark.parametrize(("provider", "headers", "query"), [
-    ("vpsorg", {"Authorization": "Bearer token"}, {}),
-    ("ilkbyte", {}, {"access": "access", "secret": "secret"}),
-])
-def test_credentials_travel_where_the_provider_wants_them(provider: str, headers: dict[str, str], query: dict[str, str]) -> None:
-    api = connect({**OPTIONS, "provider": provider})._api
-    sent = api._http._session.headers
-    assert {name: sent[name] for name in headers} == headers and ("Authorization" in sent) == bool(headers)
-    assert api._query == query
 
 
 def test_every_provider_declares_where_requests_carry_its_credentials() -> None:
