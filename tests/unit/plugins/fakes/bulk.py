@@ -31,7 +31,8 @@ class FakeAccount:
             self.servers = {name: Server(name, name, RUNNING) for name in names}
         self.snapshots: dict[str, list[Snapshot]] = {id_: [] for id_ in self.servers}
         self.requests: list[tuple[str, str]] = []  # each call and the server it is about (`*` for all)
-        self.on_request: Callable[[str, str], None] = lambda call, server: None  # may raise, or block
+        self.errors: dict[tuple[str, str], Exception] = {}  # what a call about a server raises
+        self.on_request: Callable[[str, str], None] = lambda call, server: None  # may block
         self.max_concurrent = self.max_stopped = 0  # requests; servers
         self._running = 0
         self._lock = threading.RLock()
@@ -44,6 +45,8 @@ class FakeAccount:
             self.max_concurrent = max(self.max_concurrent, self._running)
         try:
             self.on_request(name, server)
+            if (name, server) in self.errors:
+                raise self.errors[name, server]
             with self._lock:
                 yield
         finally:

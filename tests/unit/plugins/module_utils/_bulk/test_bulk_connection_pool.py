@@ -17,6 +17,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.ended = 0
         self._threads: list[threading.Thread] = []
         self._may_finish = threading.Semaphore(0)
 
@@ -24,6 +25,7 @@ class Calls:
         def request(provider):
             self.started.append(name)
             assert self._may_finish.acquire(timeout=TEST_TIMEOUT)
+            self.ended += 1
 
         self._threads.append(start_thread(lambda: send(request, *arguments)))
         self._threads[-1].join(0.05)
@@ -55,41 +57,23 @@ def test_a_call_that_fails_releases_its_connection():
     assert pool.call(lambda provider: provider) == "a"
 
 
-class BatchMembers:
-    """Servers in a batch, until the test lets them go."""
-
-    def __init__(self, gate: BatchGate) -> None:
-        self._gate, self.entered, self.now = gate, 0, 0
-        self._lock, self._may_finish = threading.Lock(), threading.Semaphore(0)
-
-    def enter(self) -> None:
-        def work() -> None:
-            with self._gate.admit():
-                with self._lock:
-                    self.entered, self.now = self.entered + 1, self.now + 1
-                assert self._may_finish.acquire(timeout=TEST_TIMEOUT)
-                with self._lock:
-                    self.now -= 1
-
-        start_thread(work)
-
-    def finish(self, count: int) -> None:
-        for _each in range(count):
-            self._may_finish.release()
-
-
 def test_the_next_batch_is_let_in_when_few_are_left_of_the_last():
-    inside = BatchMembers(BatchGate(size=4, reopen_at=1))
-    for _number in range(8):
-        inside.enter()
-    wait_until(lambda: inside.entered == 4)
-    inside.finish(2)
-    wait_until(lambda: inside.now == 2)
-    assert inside.entered == 4
-    inside.finish(1)
-    wait_until(lambda: inside.entered == 7)  # one is left of the first four
-    inside.finish(5)
-    wait_until(lambda: inside.entered == 8)
+    gate, servers = BatchGate(size=4, reopen_at=1), Calls()
+
+    def admit(server):
+        with gate.admit():
+            server(None)
+
+    for number in range(8):
+        servers.start(str(number), admit)
+    assert len(servers.started) == 4
+    servers.finish(2)
+    wait_until(lambda: servers.ended == 2)
+    assert len(servers.started) == 4
+    servers.finish()
+    wait_until(lambda: len(servers.started) == 7)  # one is left of the first four
+    servers.finish(5)
+    wait_until(lambda: len(servers.started) == 8)
 
 
 def test_a_batch_reopens_when_its_servers_fail():

@@ -17,14 +17,6 @@ NAMES = [f"web{number}" for number in range(1, 41)]
 FILTERS = {"name": None, "match": None, "status": None, "older_than": None, "newer_than": None}
 
 
-def fail_listings(account: FakeAccount, kind: str) -> None:
-    def fail(call: str, server: str) -> None:
-        if server == "*":
-            raise RewindError("no", kind=kind)
-
-    account.on_request = fail
-
-
 def test_one_listing_of_each_kind_serves_all_servers_of_a_task() -> None:
     account = FakeAccount("vpsorg", *NAMES)
     account.snapshots["7"] = [replace(snapshot(), server=account.servers["7"])]
@@ -58,14 +50,14 @@ def test_without_a_listing_each_server_is_read_over_a_few_connections() -> None:
 
 def test_a_list_that_keeps_changing_fails_no_server() -> None:
     account = FakeAccount("vpsorg", *NAMES)
-    fail_listings(account, INVALID_RESPONSE)
+    account.errors["list_servers", "*"] = RewindError("no", kind=INVALID_RESPONSE)
     assert len(server_info.run(bulk_task(account, NAMES))["servers"]) == 40
     assert account.servers_of("list_servers") == ["*"] and sorted(account.servers_of("get_server")) == sorted(NAMES)
 
 
 def test_a_failed_listing_is_requested_once_and_reported_for_each_server() -> None:
     account = FakeAccount("vpsorg", *NAMES)
-    fail_listings(account, FORBIDDEN)
+    account.errors["list_servers", "*"] = RewindError("no", kind=FORBIDDEN)
     failed = server_info.run(bulk_task(account, NAMES))["failed_servers"]
     assert [one["error"]["server"] for one in failed] == NAMES and {one["error"]["kind"] for one in failed} == {FORBIDDEN}
     assert account.servers_of("list_servers") == ["*"]

@@ -49,12 +49,7 @@ def test_each_is_requested_once_and_a_second_run_requests_nothing(kind):
 
 def test_some_fail_and_the_others_are_not_affected():
     account = FakeAccount("vpsorg", *TEN)
-
-    def reject(call: str, server: str) -> None:
-        if call == "create" and server in ("3", "7"):
-            raise RewindError("no", kind="provider_rejected" if server == "3" else "busy", outcome="not_applied" if server == "3" else UNKNOWN)
-
-    account.on_request = reject
+    account.errors = {("create", "3"): RewindError("no", kind="provider_rejected"), ("create", "7"): RewindError("no", kind="busy", outcome=UNKNOWN)}
     result, _ctx = take_snapshots(account, [*TEN, "nowhere"], wait_timeout=1)
     failed = {one["server"]: one["error"] for one in result["failed_servers"]}
     assert result["failed"] and {server: error["kind"] for server, error in failed.items()} == {
@@ -68,12 +63,7 @@ def test_some_fail_and_the_others_are_not_affected():
 
 def test_an_internal_error_at_one_server_does_not_affect_the_others():
     account = FakeAccount("vpsorg", "web1", "web2")
-
-    def raise_internal(call: str, server: str) -> None:
-        if call == "create" and server == "1":
-            raise ZeroDivisionError("secret-token")
-
-    account.on_request = raise_internal
+    account.errors["create", "1"] = ZeroDivisionError("secret-token")
     result, _ctx = take_snapshots(account, ["web1", "web2"])
     (failed,) = result["failed_servers"]
     assert (failed["server"], failed["error"]["kind"], failed["error"]["outcome"]) == ("web1", "internal", "unknown")
@@ -104,14 +94,8 @@ def test_after_failed_restores_the_hint_does_not_repeat_the_others():
     account = FakeAccount("vpsorg", "web1", "web2")
     for id_ in ("1", "2"):
         account.snapshots[id_] = [replace(snapshot(id=f"s{id_}"), server=account.servers[id_])]
-
-    def reject(call: str, server: str) -> None:
-        if call == "restore" and server == "2":
-            raise RewindError("no", kind="provider_rejected")
-
-    account.on_request = reject
-    ctx = bulk_task(account, ["web1", "web2"], wait=False)
-    result = snapshot_restore.run(ctx)
+    account.errors["restore", "2"] = RewindError("no", kind="provider_rejected")
+    result = snapshot_restore.run(bulk_task(account, ["web1", "web2"], wait=False))
     assert result["failed_servers"][0]["server"] == "web2" and result["by_server"]["web1"]["changed"]
     assert "run again for the servers in failed_servers only" in result["msg"] and "repeats nothing" not in result["msg"]
 

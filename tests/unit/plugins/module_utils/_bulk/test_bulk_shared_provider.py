@@ -65,6 +65,23 @@ def read_at_once(cache: CoalescedRead, callers: int) -> list:
     return at_once(cache, *[lambda: cache.get(monotonic(), True)] * callers)
 
 
+@pytest.fixture
+def account() -> FakeAccount:
+    return FakeAccount("vpsorg", "web1", "web2")
+
+
+@pytest.fixture
+def cache(account: FakeAccount) -> AccountCache:
+    return AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
+
+
+def list_at_once(cache: AccountCache, account: FakeAccount) -> list:
+    """What both servers get that list their snapshots at the same time."""
+    return at_once(cache.listings["snapshots"], *(
+        lambda server=server: SharedProvider(server.id, cache).list_snapshots(server) for server in account.servers.values()
+    ))
+
+
 def test_concurrent_callers_share_one_read_and_later_ones_if_it_is_new_enough():
     reader = Reader()
     cache, before = CoalescedRead(reader), monotonic()
@@ -105,17 +122,9 @@ class Odd(Exception):
 
 
 @pytest.mark.parametrize(("error", "kind"), [(RewindError("no", kind=UNREACHABLE), RewindError), (Odd("x", other="y"), RuntimeError)])
-def test_all_callers_get_a_copy_of_the_error_and_the_next_read_is_a_new_one(error, kind):
-    account = FakeAccount("vpsorg", "web1", "web2")
-
-    def fail(call: str, server: str) -> None:
-        raise error
-
-    account.on_request = fail
-    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
-    providers = [provider_for(account, number, cache) for number in ("1", "2")]
-    reads = [lambda one=one, server=server: one.list_snapshots(server) for one, server in zip(providers, account.servers.values())]
-    caught = at_once(cache.listings["snapshots"], *reads) + at_once(cache.listings["snapshots"], *reads)
+def test_all_callers_get_a_copy_of_the_error_and_the_next_read_is_a_new_one(account, cache, error, kind):
+    account.errors["list_snapshots", "*"] = error
+    caught = [*list_at_once(cache, account), *list_at_once(cache, account)]
     assert [type(one) for one in caught] == [kind] * 4 and account.servers_of("list_snapshots") == ["*"] * 2
     assert len({id(one) for one in caught}) == 4, "each server adds its own context"
 
@@ -144,53 +153,38 @@ def test_the_backoff_does_not_count_the_wait_for_a_connection():
 # --- what one server's provider returns
 
 
-def provider_for(account: FakeAccount, reference: str = "web1", cache: AccountCache | None = None) -> SharedProvider:
-    return SharedProvider(reference, cache or AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)])))
-
-
-def fill_cache(cache: AccountCache, account: FakeAccount) -> None:
-    """Let other servers list the account, once; from now on it is known to be one page."""
-    server = account.servers["2"]
-    at_once(cache.listings["snapshots"], *[lambda: SharedProvider("2", cache).list_snapshots(server)] * 2)
+@pytest.fixture
+def one(account: FakeAccount, cache: AccountCache) -> SharedProvider:
+    """The first server's provider. Others have listed the account since it was made, which is known to be one page."""
+    made = SharedProvider("1", cache)
+    list_at_once(cache, account)
     account.requests.clear()
+    return made
 
 
-def test_a_provider_never_returns_what_was_read_before_its_own_change():
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
-    one, server = provider_for(account, "1", cache), account.servers["1"]
-    fill_cache(cache, account)
+def test_a_provider_never_returns_what_was_read_before_its_own_change(account, one):
+    server = account.servers["1"]
     assert one.list_snapshots(server) == [] and account.requests == []
     one.create_snapshot(server, "nightly", None)
     assert [item.name for item in one.list_snapshots(server)] == ["nightly"]
 
 
-def test_an_invalidated_provider_does_not_return_what_others_had_read():
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
-    one, server = provider_for(account, "1", cache), account.servers["1"]
-    fill_cache(cache, account)
+def test_an_invalidated_provider_does_not_return_what_others_had_read(account, one):
+    server = account.servers["1"]
     FakeConnection(account).create_snapshot(server, "byhand", None)
     one.invalidate()
     assert [item.name for item in one.list_snapshots(server)] == ["byhand"]
 
 
-def test_no_read_is_returned_twice():
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
-    one = provider_for(account, "1", cache)
-    fill_cache(cache, account)
+def test_no_read_is_returned_twice(account, one):
     for polls in range(3):  # the first uses the listing of the others
         one.list_snapshots(account.servers["1"])
         assert account.servers_of("list_snapshots") == ["*"] * polls
 
 
-def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
+def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again(account, cache, one):
     """The listings of others say nothing about the lock: it would poll again at once, and again."""
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
-    fill_cache(cache, account)
-    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+    other = SharedProvider("2", cache)
     one.list_snapshots(account.servers["1"])
     other.invalidate()
     other.list_snapshots(account.servers["2"])
@@ -200,11 +194,8 @@ def test_a_provider_that_waits_for_a_lock_is_not_woken_again_and_again():
     assert time.monotonic() - started >= 0.1
 
 
-def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
-    fill_cache(cache, account)
-    one, other = provider_for(account, "1", cache), provider_for(account, "2", cache)
+def test_a_sleep_ends_when_another_has_read_what_is_waited_for(account, cache, one):
+    other = SharedProvider("2", cache)
     one.list_snapshots(account.servers["1"])
     ended = threading.Event()
     start_thread(lambda: (one.sleep(TEST_TIMEOUT), ended.set()))
@@ -217,20 +208,9 @@ def test_a_sleep_ends_when_another_has_read_what_is_waited_for():
     assert len(account.requests) == asked, "another server has listed it already"
 
 
-@pytest.mark.parametrize("kind", ["vpsorg", "ilkbyte"])
-def test_where_the_provider_lists_no_account_each_server_is_read_separately(kind):
-    account = FakeAccount(kind, "web1", "web2")
-    one = provider_for(account, next(iter(account.servers)))
-    server = next(iter(account.servers.values()))
-    one.list_snapshots(server)
-    assert account.servers_of("list_snapshots") == [server.id]  # at VPS.org as it is the only caller
-
-
-def test_a_change_waits_for_a_listing_in_progress_but_not_without_end(monkeypatch):
+def test_a_change_waits_for_a_listing_in_progress_but_not_without_end(account, cache, monkeypatch):
     """Otherwise it moves the rows between two pages, and a listing of 1,000 servers is read again and again."""
-    account = FakeAccount("vpsorg", "web1", "web2")
-    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
-    one, may_finish = provider_for(account, "1", cache), threading.Event()
+    one, may_finish = SharedProvider("1", cache), threading.Event()
     account.on_request = lambda call, server: may_finish.wait(TEST_TIMEOUT) if call == "list_snapshots" else None
     listing = start_thread(lambda: cache._list("snapshots"))
     wait_until(lambda: account.requests)
@@ -245,39 +225,23 @@ def test_a_change_waits_for_a_listing_in_progress_but_not_without_end(monkeypatc
     assert account.servers_of("create") == ["1", "1"]
 
 
-def test_a_list_that_keeps_changing_fails_no_server():
-    account = FakeAccount("vpsorg", "web1", "web2")
-
-    def never_still(call: str, server: str) -> None:
-        if server == "*":
-            raise RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
-
-    account.on_request = never_still
-    cache = AccountCache(ConnectionPool([FakeConnection(account), FakeConnection(account)]))
-    answers = at_once(cache.listings["snapshots"], *(
-        lambda name=name: provider_for(account, name, cache).list_snapshots(account.servers[name]) for name in ("1", "2")
-    ))
-    assert answers == [[], []] and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
+def test_a_list_that_keeps_changing_fails_no_server(account, cache):
+    account.errors["list_snapshots", "*"] = RewindError("the list changed 4 times while it was read", kind=INVALID_RESPONSE)
+    assert list_at_once(cache, account) == [[], []] and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
 
 
 @pytest.mark.parametrize("references", [("web1", "1"), ("1", "web1"), ("01", "1")])
-def test_two_names_of_one_server_are_refused_whichever_comes_first(references):
-    account = FakeAccount("vpsorg", "web1", "web2")
-
+def test_two_names_of_one_server_are_refused_whichever_comes_first(cache, monkeypatch, references):
     def server_from_reference(connection: FakeConnection, reference: str):  # as VPS.org does: digits are a number
         return base.Server(str(int(reference))) if reference.isdecimal() else None
 
-    cache = AccountCache(ConnectionPool([FakeConnection(account)]))
-    FakeConnection.server_from_reference, before = server_from_reference, FakeConnection.server_from_reference
-    try:
-        first, second = (provider_for(account, reference, cache) for reference in references)
-        assert (first.server_from_reference(references[0]) or first.get_server(references[0])).id == "1"
-        with pytest.raises(RewindError, match="are the same server") as caught:
-            second.server_from_reference(references[1]) or second.get_server(references[1])
-        assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
-        assert first.get_server("1").id == "1", "the first one continues, by any name"
-    finally:
-        FakeConnection.server_from_reference = before
+    monkeypatch.setattr(FakeConnection, "server_from_reference", server_from_reference)
+    first, second = (SharedProvider(reference, cache) for reference in references)
+    assert (first.server_from_reference(references[0]) or first.get_server(references[0])).id == "1"
+    with pytest.raises(RewindError, match="are the same server") as caught:
+        second.server_from_reference(references[1]) or second.get_server(references[1])
+    assert caught.value.kind == "invalid_argument" and all(name in caught.value.message for name in references)
+    assert first.get_server("1").id == "1", "the first one continues, by any name"
 
 
 def test_after_an_interruption_no_method_of_a_provider_sends_a_request():
