@@ -145,6 +145,8 @@ def test_sizes_and_descriptions_where_the_provider_has_them(vpsorg):
     snapshot = vpsorg.add_snapshot("nightly", description="before the upgrade", size_mb=5120)
     assert (snapshot.size_mb, snapshot.description) == (5120, "before the upgrade")
     assert vpsorg.add_snapshot("bare").description is None
+    assert vpsorg.provider.create_snapshot(vpsorg.server(), "described", "why").description == "why"
+    assert vpsorg.admin.requests(operation="snapshots.create")[0]["body"] == {"server_id": 12345, "name": "described", "description": "why"}
 
 
 def test_the_tree(ilkbyte):
@@ -153,6 +155,9 @@ def test_the_tree(ilkbyte):
     second = ilkbyte.add_snapshot("second", state="shut off")
     assert (second.parent, second.current, second.power_state) == ("first", True, STOPPED)
     assert {item.name: item.current for item in ilkbyte.listed()} == {"first": False, "second": True}
+    ilkbyte.provider.restore_snapshot(first)
+    ilkbyte.finish("restore_done")
+    assert {item.name: item.current for item in ilkbyte.listed()} == {"first": True, "second": False}
 
 
 def test_only_the_servers_own_snapshots(simulated_provider):

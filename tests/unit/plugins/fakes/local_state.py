@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,7 @@ class SlowProvider(FakeProvider):
         made = Snapshot(str(900 + len(self.requests)), name, SERVER, "pending", created_at="2026-06-01T00:00:00Z")
         self.snapshots.append(made)
         return made
+
+    def finish(self) -> None:
+        """Make the pending snapshots ready."""
+        self.snapshots = [replace(item, status="ready") for item in self.snapshots]

@@ -14,7 +14,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext
 from ansible_collections.rewind.vps.plugins.module_utils._provider import ilkbyte, vpsorg
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import RUNNING, Account, Schedule, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import RUNNING, Account, Provider, Schedule, Server, Snapshot
 
 CAPABILITIES = {"vpsorg": vpsorg.VpsOrg.capabilities, "ilkbyte": ilkbyte.Ilkbyte.capabilities}
 
@@ -23,7 +23,7 @@ def rejection(kind: str = errors.PROVIDER_REJECTED, outcome: str = errors.NOT_AP
     return RewindError("The cloud said no", kind=kind, outcome=outcome)
 
 
-class FakeProvider:
+class FakeProvider(Provider):
     """Of one server; everything is done at once.
 
     :ivar power_state: of the server.
@@ -46,7 +46,7 @@ class FakeProvider:
         self.requests: list[str] = []
         self.before: Callable[[str], None] = lambda change: None
 
-    def refuse(self, *changes: str, error: RewindError | None = None, once: bool = False) -> FakeProvider:
+    def refuse(self, *changes: str, error: BaseException | None = None, once: bool = False) -> FakeProvider:
         """Reject changes that start with one of these texts; all changes, if there is none. Returns the provider itself."""
         left = list(changes or [""])
 
@@ -75,12 +75,6 @@ class FakeProvider:
 
     def list_servers(self) -> list[Server]:
         return [self.get_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
-
-    def invalidate(self) -> None:
-        """Nothing is kept that could be old."""
-
-    def aliases_of(self, server: Server) -> set[str | None]:
-        return {server.id, server.name}
 
     def whoami(self) -> Account:
         return self.account
@@ -122,4 +116,4 @@ def make_context(provider: FakeProvider, check_mode: bool = False, **options: An
         "when_full": "fail", "stop_server": False, "start_server": True, "wait": True, "wait_timeout": 60,
     }
     parameters = {"provider": provider.display_name, "api_url": "https://cloud.example", **defaults, **options}
-    return OperationContext(provider, parameters, check_mode, diff_mode=True)  # type: ignore[arg-type]
+    return OperationContext(provider, parameters, check_mode, diff_mode=True)

@@ -94,10 +94,7 @@ def test_where_the_url_comes_from(credentials, variable, default):
     ("HTTPS://cloud.example", "HTTPS://cloud.example"),
     ("https://203.0.113.7/v2", "https://203.0.113.7/v2"),
     ("http://localhost:8000/api/v1/", "http://localhost:8000/api/v1"),
-    ("http://LOCALHOST:8000", "http://LOCALHOST:8000"),
-    ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
     ("http://127.8.9.10", "http://127.8.9.10"),
-    ("http://[::1]:8000", "http://[::1]:8000"),
 ])
 def test_urls_that_can_be_used(url, kept):
     assert normalized("server_info", **VPSORG, api_url=url)["api_url"] == kept

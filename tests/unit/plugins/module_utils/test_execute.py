@@ -7,7 +7,7 @@ import base64
 from types import SimpleNamespace
 
 import pytest
-from builders import OPERATIONS, snapshot
+from builders import snapshot
 
 from ansible_collections.rewind.vps.plugins.module_utils import _execute as execution
 from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, UNKNOWN, Interrupted, RewindError
@@ -24,15 +24,6 @@ PARAMETERS = {
 def run(run_operation, progress=lambda text: None, **parameters):
     operation = SimpleNamespace(validate=server_info.validate, run=run_operation)
     return execution.execute(operation, {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=list(OPERATIONS))
-def test_every_operation_has_a_spec_and_checks_its_options(operation):
-    result = execution.execute(
-        operation, {**{name: option.get("default") for name, option in operation.SPEC.options.items()}, **PARAMETERS, "api_token": None},
-        check_mode=False, diff_mode=False, environ={},
-    )
-    assert result["error"]["kind"] == "invalid_argument"
 
 
 @pytest.mark.parametrize("error", [

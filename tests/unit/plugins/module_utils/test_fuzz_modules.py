@@ -37,7 +37,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._wait import polling
 
 ERROR_KEYS = {"kind", "outcome", "operation", "server", "snapshot", "http_status", "provider_message", "hint"}
 # What a server or a snapshot may be called in a task: what is there, what is not, and anything.
-REFERENCES = st.sampled_from(["web1", "12345", "app1", "nightly", "801", "-"]) | st.sampled_from([name for name in NAMES if name.strip()])
+REFERENCES = st.sampled_from(["web1", "12345", "app1", "nightly", "801", "-"]) | st.sampled_from([name for name in NAMES if name.strip()]) | st.text(
+    "./%2eEfF\\;", min_size=1, max_size=8)
 HONEST = {
     # Every answer of an honest cloud at once, so that one body serves whatever is asked.
     "vpsorg": [

@@ -22,52 +22,28 @@ TERMINATING_SIGNALS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGA
 # --- threads
 
 
-class LimitedThreads:
-    """A machine that allows only so many threads."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, maximum: int) -> None:
-        self.alive, self.maximum = 0, maximum
-        self._lock = threading.Lock()
-        start, run = threading.Thread.start, threading.Thread.run
-
-        def limited(thread: threading.Thread) -> None:
-            with self._lock:
-                if self.alive >= self.maximum:
-                    raise RuntimeError("can't start new thread")
-                self.alive += 1
-            start(thread)
-
-        def counted(worker: threading.Thread) -> None:
-            try:
-                run(worker)
-            finally:
-                with self._lock:
-                    self.alive -= 1
-
-        monkeypatch.setattr(threading.Thread, "start", limited)
-        monkeypatch.setattr(threading.Thread, "run", counted)
-
-
-def run(jobs: int, job=lambda: None) -> list[str]:
-    """The names of the threads that have done them."""
-    done: list[str] = []
-
-    def one() -> None:
-        job()
-        done.append(threading.current_thread().name)
-
-    reads.run_jobs([one] * jobs, 1000, lambda: None)
-    assert len(done) == jobs
-    return done
-
-
 @pytest.mark.parametrize(("threads", "workers"), [(1000, 100), (30, 29), (1, 0)])
 def test_with_few_threads_one_is_left_for_the_time_limits_of_requests(monkeypatch, threads, workers):
-    limited = LimitedThreads(monkeypatch, threads)
-    seen = []
-    names = set(run(100, job=lambda: seen.append(limited.alive)))
-    assert max(seen) == workers
-    assert names == {threading.current_thread().name} if not workers else len(names) <= workers
+    """The machine allows only so many."""
+    start, started, used, alive = threading.Thread.start, [], set(), []
+
+    def count_alive() -> int:
+        return sum(thread.is_alive() for thread in started)
+
+    def limited(thread: threading.Thread) -> None:
+        if count_alive() >= threads:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+        started.append(thread)
+
+    def job() -> None:
+        used.add(threading.current_thread())
+        alive.append(count_alive())
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    reads.run_jobs([job] * 100, 1000, lambda: None)
+    assert len(alive) == 100 and max(alive) == workers
+    assert used <= set(started) if workers else used == {threading.current_thread()}
 
 
 def test_after_an_interrupt_no_job_starts():

@@ -252,11 +252,7 @@ def is_out_of_reach(provider: FakeProvider) -> None:
 def test_a_refused_stop_of_a_server_that_is_off_by_now_counts_as_stopped(local_state: LocalStateFixture) -> None:
     """The stop of another task was in progress and ends: the server is still started, since it ran when this task started."""
     provider = stop_is_refused(rejection(), goes_off)
-
-    def ready() -> None:
-        provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
-
-    local_state.on_sleep = ready
+    local_state.on_sleep = provider.finish
     assert snapshot_operation.run(make_context(provider, stop_server=True))["changed"] is True
     assert provider.requests == ["stop", "create nightly", "start"] and provider.power_state == "running"
     assert power.STOPPED_FOR_SNAPSHOT not in local_state.notes(provider)

@@ -160,7 +160,7 @@ def test_another_task_gets_the_lock_while_one_waits_for_its_snapshot(local_state
         elif sleeps == 4:
             results.append(snapshot_operation.run(make_context(provider, wait=False)))
         elif sleeps == 6:
-            provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
+            provider.finish()
 
     local_state.on_sleep = on_sleep
     result = snapshot_operation.run(make_context(provider))
@@ -209,7 +209,7 @@ def test_the_lock_is_kept_while_the_server_is_off_for_its_snapshot(local_state: 
     def on_sleep() -> None:
         free.append(local_state.is_free(provider))
         if len(free) == 5:
-            provider.snapshots = [snapshot(id=item.id) for item in provider.snapshots]
+            provider.finish()
 
     local_state.on_sleep = on_sleep
     snapshot_operation.run(make_context(provider, stop_server=True))
@@ -219,12 +219,7 @@ def test_the_lock_is_kept_while_the_server_is_off_for_its_snapshot(local_state: 
 
 @pytest.mark.parametrize("error", [RewindError("no", kind=errors.FORBIDDEN), KeyboardInterrupt(), ValueError("a mistake")])
 def test_every_end_of_a_task_releases_the_lock(local_state: LocalStateFixture, error: BaseException) -> None:
-    provider = FakeProvider("vpsorg")
-
-    def fail(change: str) -> None:
-        raise error
-
-    provider.before = fail
+    provider = FakeProvider("vpsorg").refuse(error=error)
     failing = make_context(provider)
     with pytest.raises(type(error)):
         snapshot_operation.run(failing)

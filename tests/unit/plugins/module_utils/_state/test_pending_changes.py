@@ -21,11 +21,6 @@ NEW = "2026-06-01T00:00:00Z"
 FOR_EVER = 10**9  # seconds: longer than any test, but a task that re-creates the snapshot would replace it
 
 
-def ready(provider: FakeProvider) -> None:
-    """Make the pending snapshots ready."""
-    provider.snapshots = [Snapshot(item.id, item.name, item.server, "ready", created_at=item.created_at) for item in provider.snapshots]
-
-
 def both_runs(local_state: LocalStateFixture, provider: SlowProvider, **options: Any) -> dict[str, Any]:
     """Run in check mode and then for real; the prediction must be right. Return the real result."""
     before = list(provider.requests)
@@ -99,7 +94,7 @@ def test_nothing_goes_before_the_new_one_is_ready(local_state: LocalStateFixture
     def ready_soon() -> None:
         seen.append(list(provider.requests))
         if len(seen) == 4:
-            ready(provider)
+            provider.finish()
 
     local_state.on_sleep = ready_soon
     snapshot_operation.run(make_context(provider, max_age=3600))
@@ -121,7 +116,7 @@ def test_a_task_that_waits_has_recorded_what_it_replaces(local_state: LocalState
     with pytest.raises(KeyboardInterrupt) if waits else contextlib.nullcontext():
         snapshot_operation.run(make_context(provider, max_age=3600, wait=waits))
     requests = list(provider.requests)
-    ready(provider)
+    provider.finish()
     local_state.on_sleep = lambda: None
     assert both_runs(local_state, provider, max_age=3600)["changed"] is waits
     assert provider.requests == [*requests, *(["delete 1"] if waits else [])]
