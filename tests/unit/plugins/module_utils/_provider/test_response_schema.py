@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 import pytest
 from builders import snapshot
+from fakes.malformed import FakeSession, provider_with_session
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiResponse
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     FAILED,
     PENDING,
@@ -22,28 +24,14 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     age_seconds,
     parse_timestamp,
 )
-from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
-from ansible_collections.rewind.vps.plugins.module_utils._provider.vpsorg import VpsOrg
 
 SERVERS = {"vpsorg": Server("1", "web1"), "ilkbyte": Server("app1", "app1")}
 SNAPSHOT = snapshot(server=SERVERS["vpsorg"])
 
 
-class Api:
-    """A fake ApiClient: returns these bodies in turn, and the last one again and again."""
-
-    def __init__(self, bodies, status=200):
-        self.bodies, self.status = list(bodies), status
-
-    def read(self, path, *, operation, params=None):
-        return ApiResponse(self.status, self.bodies.pop(0) if len(self.bodies) > 1 else self.bodies[0])
-
-    def change(self, method, path, *, operation, params=None, json=None):
-        return self.read(path, operation=operation)
-
-
-def provider(name, bodies):
-    return REGISTRY[name](Api(bodies))
+def provider(name, bodies, status=200):
+    """A provider that gets these bodies in turn, and the last one again and again."""
+    return provider_with_session(name, FakeSession([HttpResponse(status, {}, json.dumps(body).encode()) for body in bodies]))
 
 
 def test_a_filter_that_the_provider_ignores_makes_no_others_snapshot_ours():
@@ -153,23 +141,19 @@ def test_age():
 # --- a 2xx status alone
 
 
-def at_vpsorg(status: int, body: Any):
-    return VpsOrg(Api([body], status))
-
-
 @pytest.mark.parametrize("body", [
     None, [], {}, "OK", {"status": "error"}, {"status": True}, {"status": "success", "snapshot": {"id": 802}},
     {"status": "success", "server": {"id": 2}, "snapshot": {"id": 801}}, {"status": "success", "server": "web1"},
 ])
 def test_a_response_that_is_not_about_this_restore_is_no_success(body: Any) -> None:
     with pytest.raises(RewindError, match="does not confirm this restore") as caught:
-        at_vpsorg(200, body).restore_snapshot(SNAPSHOT)
+        provider("vpsorg", [body]).restore_snapshot(SNAPSHOT)
     assert (caught.value.kind, caught.value.outcome) == (errors.INVALID_RESPONSE, errors.UNKNOWN)
 
 
 @pytest.mark.parametrize("more", [{}, {"server": {"id": 1}}, {"server": {"id": 1}, "snapshot": {"id": 801}}])
 def test_a_response_about_this_restore_is_a_success(more: dict[str, Any]) -> None:
-    at_vpsorg(200, {"status": "success", **more}).restore_snapshot(SNAPSHOT)
+    provider("vpsorg", [{"status": "success", **more}]).restore_snapshot(SNAPSHOT)
 
 
 def vpsorg_page(count: int | None, *ids: int, more: bool = False) -> dict[str, Any]:
@@ -187,7 +171,7 @@ def test_inconsistent_pages_are_read_again(unfit: list[dict[str, Any]]) -> None:
     fit = [vpsorg_page(3, 1, 2, more=True), vpsorg_page(3, 3)]
     read = provider("vpsorg", [*unfit, *fit])
     assert [item.id for item in read.list_snapshots(None)] == ["1", "2", "3"]
-    assert read._api.bodies == [fit[1]], "all pages were read"
+    assert len(read._api._http.sent) == len([*unfit, *fit]), "all pages were read"
 
 
 def test_a_list_that_keeps_changing_is_no_list() -> None:

@@ -115,14 +115,6 @@ def test_the_server_is_read_again_if_another_task_changed_it(local_state: LocalS
     assert provider.reads == ["server"] * reads
 
 
-def test_an_old_change_costs_no_request(local_state: LocalStateFixture) -> None:
-    provider = SlowProvider("vpsorg")
-    local_state.open_locked(provider).release(mark_changed=True)
-    with lock_server(make_context(provider)):
-        pass
-    assert provider.reads == ["server"]
-
-
 def test_a_known_server_is_not_read_again_and_its_power_is_discarded(local_state: LocalStateFixture) -> None:
     """When it is read later, that is by its id: another one may have got its name while the task waited."""
     provider, references = SlowProvider("vpsorg"), []
