@@ -32,6 +32,14 @@ def fresh_state_directory(tmp_path_factory):
 
 
 @pytest.fixture
+def directory(tmp_path):
+    """A directory with a difficult name."""
+    made = tmp_path / "a directory, é"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
 def local_state(tmp_path, monkeypatch):
     """The state directory and the clock of the tasks of a test (see fakes/local_state.py)."""
     from fakes.local_state import LocalStateFixture

@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +46,6 @@ class ScriptedServer:
         self.requests: list[Received] = []
         self.connections = 0
         self.delays: list[float] = []  # the pauses of the clients that `api` makes
-        self.closing = threading.Event()
         self._tls = tls
         self._lock = threading.Lock()
         self._socket = socket.create_server(("127.0.0.1", 0)) if listening else socket.socket()
@@ -66,8 +66,7 @@ class ScriptedServer:
         self._serve()
 
     def close(self) -> None:
-        """Refuse further connections, and end steps that wait."""
-        self.closing.set()
+        """Refuse further connections."""
         # shutdown, for close alone would not wake the thread that waits in accept
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -186,14 +185,13 @@ def half_response(connection: socket.socket) -> bool:
     return False
 
 
-def send_slowly(data: bytes, interval: float, closing: threading.Event) -> Step:
-    """Send one byte at a time, so that no single read takes long."""
+def send_slowly(data: bytes) -> Step:
+    """Send one byte at a time until the client closes the connection. No single read takes long."""
 
     def step(connection: socket.socket) -> bool:
         for byte in data:
             connection.sendall(bytes([byte]))
-            if closing.wait(interval):
-                break
+            time.sleep(0.05)
         return False
 
     return step

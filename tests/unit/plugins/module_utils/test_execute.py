@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from builders import snapshot
@@ -21,9 +21,9 @@ PARAMETERS = {
 }
 
 
-def run(run_operation, progress=lambda text: None, **parameters):
+def run(run_operation, progress=lambda text: None, environ=MappingProxyType({}), **parameters):
     operation = SimpleNamespace(validate=server_info.validate, run=run_operation)
-    return execution.execute(operation, {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ={})
+    return execution.execute(operation, {**PARAMETERS, **parameters}, check_mode=False, diff_mode=False, progress=progress, environ=environ)
 
 
 @pytest.mark.parametrize("error", [
@@ -130,14 +130,7 @@ def test_ca_path_must_exist(tmp_path):
 
 def test_api_url_comes_from_the_given_environment(monkeypatch):
     seen = []
-
-    def operation(ctx):
-        seen.append(ctx.options["api_url"])
-        return {}
-
-    with_operation = SimpleNamespace(validate=server_info.validate, run=operation)
     monkeypatch.setenv("VPS_API_URL", "https://process.example")
-    parameters = {**PARAMETERS, "api_url": None}
-    execution.execute(with_operation, parameters, check_mode=False, diff_mode=False, environ={"VPS_API_URL": "https://task.example"})
-    execution.execute(with_operation, parameters, check_mode=False, diff_mode=False)
+    for environ in ({"VPS_API_URL": "https://task.example"}, None):
+        run(lambda ctx: seen.append(ctx.options["api_url"]) or {}, api_url=None, environ=environ)
     assert seen == ["https://task.example", "https://process.example"]

@@ -12,7 +12,7 @@ import time
 import pytest
 from fakes import http_server
 from fakes.bulk import wait_until
-from fakes.http_server import ScriptedServer, half_response, head, no_response, raw_bytes, reset, response, send_slowly, serving
+from fakes.http_server import half_response, head, no_response, raw_bytes, reset, response, send_slowly, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -51,48 +51,35 @@ def failure(client):
     b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
 ], ids=["body", "body without a length", "chunks", "headers", "only interim answers"])
 def test_one_byte_at_a_time_ends_within_the_limit(slow):
-    server = ScriptedServer(no_response)
     quick = slow.index(b"\r\n\r\n") + 4 if slow.startswith(b"HTTP/1.1 200 Scripted") else 20
 
     def step(connection):
         connection.sendall(slow[:quick])
-        return send_slowly(slow[quick:], 0.05, server.closing)(connection)
+        return send_slowly(slow[quick:])(connection)
 
-    server.script = [step]
     started = time.monotonic()
-    try:
+    with serving(step) as server:
         error = failure(api(server, timeout=TIMEOUT))
-    finally:
-        server.close()
     assert TIMEOUT * 0.9 <= time.monotonic() - started < IN_TIME
     assert (error.kind, error.outcome) == (errors.TIMEOUT, errors.UNKNOWN)
     assert len(server.requests) == 1
 
 
 def test_a_read_with_a_slow_body_is_retried():
-    server = ScriptedServer(no_response, GOOD)
-    server.script[0] = send_slowly(head(200, {"connection": "close"}) + b"{}" + b" " * 100, 0.05, server.closing)
-    try:
+    with serving(send_slowly(head(200, {"connection": "close"}) + b"{}" + b" " * 100), GOOD) as server:
         assert api(server, timeout=TIMEOUT).read("/servers/", operation="servers.list").data == {"results": []}
-    finally:
-        server.close()
     assert len(server.delays) == 1 and len(server.requests) == 2
 
 
 def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whole():
     """What has arrived may be valid JSON and yet incomplete."""
-    server = ScriptedServer(no_response)
 
     def step(connection):
         connection.sendall(head(200, {"connection": "close"}) + b'{"results": []}')
-        server.closing.wait(5)
-        return False
+        return no_response(connection)
 
-    server.script = [step]
-    try:
+    with serving(step) as server:
         error = failure(api(server, timeout=6 * TIMEOUT))  # where even to connect takes long, it would not come to the body
-    finally:
-        server.close()
     assert error.kind == errors.TIMEOUT
 
 

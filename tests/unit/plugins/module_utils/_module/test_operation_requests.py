@@ -249,10 +249,6 @@ def preflight(provider: FakeProvider, **options: Any) -> dict[str, Any]:
     return upgrade_preflight.run(make_context(provider, **{**defaults, **options}))
 
 
-def test_a_server_that_is_idle_and_on_is_ready() -> None:
-    assert preflight(FakeProvider("vpsorg"))["blocker"] is None
-
-
 @pytest.mark.parametrize(("now", "kind"), [({"task_state": "restoring"}, errors.BUSY), ({"power_state": "stopped"}, errors.NOT_READY)])
 def test_a_server_that_is_busy_or_off_is_a_blocker(now: dict[str, str], kind: str) -> None:
     provider = FakeProvider("vpsorg")
@@ -276,6 +272,7 @@ def test_a_name_and_an_address_of_different_servers_are_refused(address: str) ->
     assert caught.value.kind == errors.AMBIGUOUS
 
 
-def test_a_private_address_or_a_name_does_not_contradict_the_host_name() -> None:
-    for address in ("10.0.0.5", "web1.example.com", None):
-        assert preflight(FakeProvider("vpsorg"), address=address)["server"]["id"] == SERVER.id
+def test_an_idle_server_is_ready_and_a_private_address_or_a_name_does_not_contradict_the_host_name() -> None:
+    for address in ("192.0.2.1", "10.0.0.5", "web1.example.com", None):
+        result = preflight(FakeProvider("vpsorg"), address=address)
+        assert result["server"]["id"] == SERVER.id and result["blocker"] is None

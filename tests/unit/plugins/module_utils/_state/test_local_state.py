@@ -27,13 +27,6 @@ HARD_NAMES = ["web1", "a/b", "a_b", "..", ".", "../../etc/passwd", "şanlı-sunu
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    made = tmp_path / "a directory, é"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def state(directory: Path) -> LocalState:
     return LocalState(str(directory), server_key("vpsorg", URL, "12345"))
 

@@ -46,13 +46,6 @@ def another_process(directory: Path) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    made = tmp_path / "a directory, é"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def lock(directory: Path) -> ServerLock:
     return ServerLock(str(directory), KEY)
 
