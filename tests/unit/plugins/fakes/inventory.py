@@ -28,7 +28,7 @@ def server(name: str | None, **fields: Any) -> dict[str, Any]:
 
 
 class InventoryFile:
-    """An inventory file that can be read several times.
+    """An inventory file that can be read several times. The environment has no options for it.
 
     `servers` has the servers of each account by its first credential, or the text of an error. `read_accounts` has the first
     credential of each account that was read, in order.
@@ -40,6 +40,9 @@ class InventoryFile:
         self.read_accounts: list[str] = []
         self.warnings: list[str] = []
         self._patch = monkeypatch
+        for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY",
+                     "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
+            monkeypatch.delenv(name, raising=False)
 
     def plugin(self) -> Any:
         """Return a new plugin, as Ansible creates one for each file."""

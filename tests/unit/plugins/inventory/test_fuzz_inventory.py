@@ -24,8 +24,6 @@ HOST_NAME = set(string.ascii_letters + string.digits + "._-")
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY"):
-            patch.delenv(name, raising=False)
         patch.setattr(inventory_accounts, "_ROUNDS", 1)
         yield InventoryFile(tmp_path_factory.mktemp("fuzz"), patch)
 

@@ -20,9 +20,6 @@ ILK = {"provider": "ilkbyte", "access_key": "access_0123456789", "secret_key": "
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "VPS_API_URL", "ILKBYTE_HOST", "ILKBYTE_ACCESS_KEY", "ILKBYTE_SECRET_KEY",
-                 "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRETKEY"):
-        monkeypatch.delenv(name, raising=False)
     inventory_file = InventoryFile(tmp_path, monkeypatch)
     inventory_file.servers = {ONE: [server("web1"), server("web2", power_state="stopped", address=None)], TWO: [server("db1")],
                               ILK["access_key"]: [server("app1")]}
