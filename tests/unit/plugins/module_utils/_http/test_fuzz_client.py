@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import pytest
 from fakes.http_server import raw_bytes, serving
 from fakes.malformed import ANYTHING, NAMES, RAW_BODIES, TEXTS, FakeSession, assert_valid
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
@@ -59,6 +59,14 @@ def test_any_responses(responses, changes):
     assert all(0 <= delay < 60 for delay in made.delays)
     before = datetime.now(timezone.utc)
     assert abs((made.server_time() - before).total_seconds()) <= client.MAX_CLOCK_OFFSET + 60
+
+
+@given(RESPONSES, st.datetimes(timezones=st.just(timezone.utc)))
+@example(HttpResponse(429, {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"}, b""), datetime(1, 1, 1, tzinfo=timezone.utc))
+@example(HttpResponse(429, {"retry-after": "9" * 400}, b""), datetime(2026, 1, 1, tzinfo=timezone.utc))
+def test_retry_after_is_a_time_or_nothing(response, now):
+    seconds = client._retry_after(response, now)
+    assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
 
 
 @given(TEXTS | st.sampled_from([
