@@ -211,7 +211,5 @@ def _unsupported(message: str, hint: str) -> RewindError:
 
 
 class FilterModule:
-    """The collection's filters."""
-
     def filters(self) -> dict[str, Any]:
         return {"schedule_plan": schedule_plan}

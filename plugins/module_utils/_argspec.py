@@ -92,7 +92,6 @@ SERVERS = ArgumentSpec(
 
 
 def wait_spec(default_timeout: int) -> ArgumentSpec:
-    """Return the options of a module that can wait."""
     return ArgumentSpec({"wait": {"type": "bool", "default": True}, "wait_timeout": {"type": "int", "default": default_timeout}})
 
 
@@ -158,7 +157,6 @@ def normalize_durations(options: dict[str, Any], *names: str) -> None:
 
 
 def validate_wait(options: dict[str, Any]) -> None:
-    """Check the options of `wait_spec`."""
     require_range("wait_timeout", options["wait_timeout"], 1, 86400)
 
 

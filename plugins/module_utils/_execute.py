@@ -67,7 +67,6 @@ def execute(
 
 
 def _validate(operation: Any, parameters: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the normalized options."""
     if not requests_available():
         raise invalid_argument(
             "The Python library requests is missing where this task runs", "install it there: python -m pip install requests"

@@ -54,7 +54,6 @@ class Redactor:
         self._clean: set[Any] = {None, False, True}
 
     def redact_text(self, text: str) -> str:
-        """Return the text without any secret."""
         if text in self._clean:
             return text
         folded = text.translate(_FOLD)

@@ -124,7 +124,6 @@ class ThreadSignals:
 
     @contextlib.contextmanager
     def register_thread(self) -> Iterator[None]:
-        """Register the current thread inside the block."""
         _this_thread.signals, _this_thread.in_critical_section, _this_thread.interruptible = self, False, False
         try:
             yield

@@ -44,8 +44,6 @@ def to_valid_utf8(value: Any) -> Any:
     Raises:
         ValueError: It is nested deeper than any valid data.
     """
-    if isinstance(value, str):
-        return value if value.isascii() else _LONE_SURROGATES.sub(REPLACEMENT, value)
     _require_depth(value)
     return _to_valid_utf8(value)
 

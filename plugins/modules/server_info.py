@@ -92,7 +92,6 @@ from ..module_utils._module import server_info
 
 
 def main() -> None:
-    """Run the module."""
     run_module(server_info)
 
 

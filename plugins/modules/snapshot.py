@@ -379,7 +379,6 @@ from ..module_utils._module import snapshot
 
 
 def main() -> None:
-    """Run the module."""
     run_module(snapshot)
 
 

@@ -155,7 +155,6 @@ from ..module_utils._module import snapshot_cron
 
 
 def main() -> None:
-    """Run the module."""
     run_module(snapshot_cron)
 
 

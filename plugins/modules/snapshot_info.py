@@ -144,7 +144,6 @@ from ..module_utils._module import snapshot_info
 
 
 def main() -> None:
-    """Run the module."""
     run_module(snapshot_info)
 
 

@@ -143,15 +143,9 @@ server:
   returned: success, with O(server)
   type: dict
 by_server:
-  description:
-    - The result of each server, by its name in O(servers). It has the keys of a task with O(server). The result of a failed server has
-      C(failed), C(msg) and C(error).
+  description: The result of each server, as RV(rewind.vps.snapshot#module:by_server).
   returned: with O(servers)
   type: dict
-  sample:
-    web1:
-      changed: true
-      msg: Server web1 (12345) is restored to snapshot preupgrade (802)
 failed_servers:
   description: The servers that failed, with the keys of RV(rewind.vps.snapshot#module:failed_servers). Empty if none failed.
   returned: with O(servers)
@@ -168,7 +162,6 @@ from ..module_utils._module import snapshot_restore
 
 
 def main() -> None:
-    """Run the module."""
     run_module(snapshot_restore)
 
 

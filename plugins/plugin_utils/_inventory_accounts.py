@@ -151,7 +151,6 @@ def cache_key(account: Account) -> str:
 
 
 def cache_entry(servers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the cache entry of an account."""
     return {"version": CACHE_VERSION, "servers": servers}
 
 

@@ -50,7 +50,6 @@ class Progress:
                 self._events.setdefault(event, []).append(server)
 
     def tick(self) -> None:
-        """Report what is due."""
         now = self._monotonic()
         if now >= self._next_events:
             self._next_events = now + EVENT_INTERVAL

@@ -92,7 +92,6 @@ class OperationContext:
         return self.options["server"]
 
     def report_progress(self, server: Server, description: str) -> None:
-        """Show what is in progress on the server."""
         if self.on_server_progress is not None:
             self.on_server_progress(description)
         else:
@@ -187,5 +186,4 @@ def candidates_hint(snapshots: list[Snapshot]) -> str:
 
 
 def format_snapshots(snapshots: list[Snapshot]) -> str:
-    """Return snapshots as a part of a message."""
     return ", ".join(f"{item.label} {item.status} from {item.created_at or 'an unknown time'}" for item in snapshots)

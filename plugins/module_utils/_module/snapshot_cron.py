@@ -131,7 +131,6 @@ def _change(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None)
 
 
 def _is_listed(ctx: OperationContext, snapshot: Snapshot, desired: Schedule | None) -> bool:
-    """Return whether the list shows the desired schedule."""
     listed = ctx.provider.list_snapshots(snapshot.server)
     latest = next((item.schedule for item in listed if item.id == snapshot.id), None)
     if desired is None or latest is None:

@@ -43,8 +43,6 @@ MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 @dataclass(frozen=True)
 class Server:
-    """One server."""
-
     id: str  # its identity at the provider (VPS.org: the number as text; Ilkbyte: the name)
     name: str | None = None  # its name, or None while only the id is known
     power_state: str | None = None  # `running`, `stopped`, another value of the provider, or None if it was not read
@@ -58,7 +56,6 @@ class Server:
         return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
 
     def to_result(self) -> dict[str, Any]:
-        """Return the data for a task's result."""
         return {"id": self.id, "name": self.name, "power_state": self.power_state, "task_state": self.task_state, "address": self.address}
 
 
@@ -78,14 +75,11 @@ class Schedule:
         return None not in (self.day, self.hour, self.minute)
 
     def to_result(self) -> dict[str, Any]:
-        """Return the data for a task's result."""
         return {"day": self.day, "hour": self.hour, "minute": self.minute, "last_run": self.last_run, "next_run": self.next_run}
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One snapshot of one server."""
-
     id: str | None  # its identity at the provider (Ilkbyte: its name)
     name: str
     server: Server  # the server it belongs to
@@ -107,7 +101,6 @@ class Snapshot:
         return self.name if self.id in (None, self.name) else f"{self.name} ({self.id})"
 
     def to_result(self) -> dict[str, Any]:
-        """Return the data for a task's result."""
         return {
             "id": self.id,
             "name": self.name,
@@ -146,8 +139,6 @@ class Credential:
 
 @dataclass(frozen=True)
 class ProviderEndpoint:
-    """One account at a provider."""
-
     url: str
     url_env_var: str
     credentials: tuple[Credential, ...]
@@ -187,7 +178,6 @@ class Provider(abc.ABC):
         self._api = api
 
     def server_time(self) -> datetime:
-        """Return the provider's time, UTC."""
         return self._api.server_time()
 
     @abc.abstractmethod

@@ -33,8 +33,6 @@ _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # observed
 
 
 class Ilkbyte(base.Provider):
-    """One Ilkbyte account."""
-
     display_name = "Ilkbyte"
     endpoint = base.ProviderEndpoint(
         url="https://api.ilkbyte.com",  # documented

@@ -32,8 +32,6 @@ _PAGE_SIZE = 100  # the maximum (observed, for servers)
 
 
 class VpsOrg(base.Provider):
-    """One VPS.org account."""
-
     display_name = "VPS.org"
     endpoint = base.ProviderEndpoint(
         url="https://admin.vps.org/api/v1",  # documented

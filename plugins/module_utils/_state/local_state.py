@@ -67,7 +67,6 @@ class LocalState:
         self._write({**recent, key: {"at": time.time(), **fields}})
 
     def delete(self, key: str) -> None:
-        """Delete a note, if it is there."""
         notes = self.all()
         if notes.pop(key, None) is not None:
             with contextlib.suppress(OSError):

@@ -68,7 +68,6 @@ class Deadline:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
         return self.clock.monotonic() - self._started_at
 
     @property

@@ -279,8 +279,6 @@ def _record_write_error(record: RunRecord, write_error: OSError, *, changed: boo
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """How a restore ended."""
-
     done: bool  # the provider has restored the snapshot, by all that it shows
     known: bool  # False if it is unknown whether it has
     message: str

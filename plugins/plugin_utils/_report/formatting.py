@@ -33,7 +33,6 @@ def truncate(text: Any, max_chars: int = MAX_TEXT) -> str:
 
 
 def truncate_or_none(text: Any, max_chars: int = MAX_TEXT) -> str | None:
-    """Like `truncate`; None for an empty or missing text."""
     return truncate(text, max_chars) if text else None
 
 
@@ -49,7 +48,6 @@ def duration(seconds: float) -> str:
 
 
 def duration_or_none(seconds: float | None) -> str | None:
-    """Like `duration`; None if the duration is unknown."""
     return None if seconds is None else duration(seconds)
 
 

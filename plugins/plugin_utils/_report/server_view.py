@@ -160,10 +160,11 @@ def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict
 
 
 def server_row(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any]:
-    """Return one server's row and its details."""
     snapshots, limit = report.snapshots, report.account["limit"]
     ages = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None]
     ready = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None and item["status"] == base.READY]
+    # No other marker may cover a failed one.
+    in_draw_order = sorted(reversed(snapshots or []), key=lambda item: (base.READY, base.PENDING, base.FAILED).index(item["status"]))
     return {
         "anchor": report.anchor, "level": report.level, "name": report.name, "found": report.found,
         "kinds": sorted({finding.kind for finding in report.found}),
@@ -172,14 +173,9 @@ def server_row(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any
         "pips": limit if limit and limit <= 10 and snapshots is not None else 0,
         "newest": duration(min(ready)) if ready else None,
         "summary": _timeline_summary(snapshots, ages), "from": axis.position(max(ages)) if ages else None,
-        "markers": [marker for item in _draw_order(snapshots or []) for marker in _markers(item, axis, now)],
+        "markers": [marker for item in in_draw_order for marker in _markers(item, axis, now)],
         "snapshots": [_snapshot_row(item, now) for item in snapshots or []], "listed": snapshots is not None,
     }
-
-
-def _draw_order(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sort the snapshots so that no other marker covers a failed one."""
-    return sorted(reversed(snapshots), key=lambda item: (base.READY, base.PENDING, base.FAILED).index(item["status"]))
 
 
 def _state(server: dict[str, Any]) -> str:

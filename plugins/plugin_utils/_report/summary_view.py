@@ -58,7 +58,6 @@ def build_result(gathered: dict[str, Any], path: str, check_mode: bool) -> dict[
 
 
 def cards(reports: list[ServerReport], accounts: list[dict[str, Any]], history: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the numbers at the top."""
     listed = [report for report in reports if report.snapshots is not None]
     snapshots = [(report, item) for report in listed for item in report.snapshots or []]
     items = [item for dummy, item in snapshots]

@@ -76,7 +76,6 @@ def _outcome(record: RunRecord) -> str:
 
 
 def _start_time(run_id: str) -> str | None:
-    """Return the start time that a run ID contains."""
     if not is_run_id(run_id):
         return None
     return f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:{run_id[11:13]}:{run_id[13:15]}Z"

@@ -93,7 +93,6 @@ def select_provider_options(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def credential_values(parameters: dict[str, Any]) -> list[str | None]:
-    """The credentials among the options."""
     return [parameters.get(name) for name in SECRET_OPTIONS]
 
 

@@ -46,7 +46,6 @@ def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
 
 
 def _next_for(outcome: str, record: RunRecord) -> str:
-    """Return what a person does next."""
     snapshot = f"{record.snapshot['name']} ({record.snapshot['id']})"
     diagnostics_note = f" Diagnostics from before the restore are in {record.path.parent}." if record.data.get("diagnostics") else ""
     next_steps = {

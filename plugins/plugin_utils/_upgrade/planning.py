@@ -185,7 +185,6 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
 
 
 def _seconds_since_deadline(record: RunRecord) -> float:
-    """Return the seconds since the deadline of its last phase."""
     last_change = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
     return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
 
@@ -205,7 +204,6 @@ def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) 
 
 
 def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any]) -> str:
-    """Return why there is nothing to recover."""
     label = server["name"] or server["id"]
     if previous is None:
         return f"There is no run record of a guarded upgrade of server {label} here, so there is nothing to recover"

@@ -55,7 +55,6 @@ def marker_path(directory: str, run_id: str) -> str:
 
 
 def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
-    """Units that fail now and did not before."""
     known = set((before or {}).get("failed_units") or [])
     return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
 

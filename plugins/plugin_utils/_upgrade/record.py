@@ -121,7 +121,6 @@ class RunRecord:
         return f"{server['name']} ({server['id']})" if server.get("name") not in (None, "", server["id"]) else server["id"]
 
     def update(self, **fields: Any) -> None:
-        """Record fields."""
         self.data.update(fields)
         write_private(self.path, json.dumps(self.data, indent=2, sort_keys=True) + "\n")
 
@@ -150,7 +149,6 @@ def _invalid_record_error(path: Path, what: str) -> RewindError:
 
 
 def describe_state(record: RunRecord) -> str:
-    """Its state in words."""
     return f"ended ({record.outcome})" if record.state == ENDED else record.state.replace("_", " ")
 
 
@@ -171,12 +169,10 @@ class ServerRecords:
         return sorted(self.path.glob("[0-9]*/run.json")) if self.path.is_dir() else []
 
     def latest(self) -> RunRecord | None:
-        """Return the newest run record."""
         runs = self.runs()
         return self._load_own(runs[-1]) if runs else None
 
     def latest_with_snapshot(self) -> RunRecord | None:
-        """Return the newest run record with a ready snapshot."""
         for path in reversed(self.runs()):
             record = self._load_own(path)
             if record.snapshot.get("id"):
@@ -233,7 +229,6 @@ Check = Callable[[Any], bool]
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Parse a time of a run record."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -267,7 +262,6 @@ def _mapping(required: dict[str, Check], optional: dict[str, Check]) -> Check:
 
 
 def _history_entry(value: Any) -> bool:
-    """Which state, and when, in UTC."""
     if not isinstance(value, dict) or not _text(value.get("state")) or not _text(value.get("at")):
         return False
     try:
