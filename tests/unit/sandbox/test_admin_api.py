@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The admin API: reset, servers, planted snapshots, clock, request log, settings, inventory."""
+"""The admin API: reset, servers, request log, inventory."""
 
 from __future__ import annotations
 
@@ -47,23 +47,6 @@ def test_servers_come_go_and_change(sandbox, vpsorg):
             sandbox.admin.add_server("ilkbyte", wrong)
 
 
-def test_added_snapshots_can_be_changed(sandbox, vpsorg, ilkbyte):
-    added = sandbox.admin.add_snapshot("vpsorg", 12345, "old", created_at="2020-01-01T00:00:00Z", size_mb=7)
-    sandbox.admin.update_snapshot("vpsorg", "web1", added["id"], status="quarantined")
-    (row,) = vpsorg.call("GET", "/snapshots/").json()["results"]
-    assert (row["status"], row["created_at"], row["size_mb"]) == ("quarantined", "2020-01-01T00:00:00Z", 7)
-    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1", is_cron=True, day=2, hour=4, min=5)
-    sandbox.admin.update_snapshot("ilkbyte", "app1", "s1", cron_time="her gece", next_run="2099-01-01T00:00:00+03:00")
-    params = ilkbyte.snapshots()["s1"]["params"]
-    assert (params["cron_time"], params["next_run"]) == ("her gece", "2099-01-01T00:00:00+03:00")
-    sandbox.admin.remove_snapshot("ilkbyte", "app1", "s1")
-    assert ilkbyte.snapshots() == {}
-    with pytest.raises(AdminError):
-        sandbox.admin.update_snapshot("ilkbyte", "app1", "s1", state="running")
-    with pytest.raises(AdminError):
-        sandbox.admin.add_snapshot("ilkbyte", "app1", "s2", status="failed")
-
-
 def test_request_log_never_holds_credentials(sandbox, vpsorg, ilkbyte):
     vpsorg.call("GET", f"/servers/?leak={sandbox.vpsorg_token}")
     vpsorg.call("POST", "/snapshots/", json={"server_id": 12345, "name": "a", "description": sandbox.vpsorg_token})
@@ -83,20 +66,3 @@ def test_inventory_names_servers_and_holds_no_credentials(sandbox):
         assert word in text
     for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
         assert secret not in text
-
-
-@pytest.mark.parametrize(("cloud", "first"), [("vpsorg", "web1"), ("ilkbyte", "app1")])
-def test_a_server_that_was_removed_is_back_after_a_reset(sandbox, cloud, first):
-    def ids():
-        return [(row["id"], row["uuid"], row["name"]) for row in sandbox.admin.servers(cloud)]
-
-    before = ids()
-    sandbox.admin.remove_server(cloud, first)
-    sandbox.admin.add_server(cloud, "later")
-    sandbox.admin.reset()
-    assert ids() == before
-    sandbox.admin.remove_server(cloud, first)
-    sandbox.admin.reset(servers=1)
-    assert ids() == before[:1]
-    sandbox.admin.reset(servers=2)
-    assert ids() == before and sandbox.admin.server(first)["powered_on"]

@@ -12,17 +12,6 @@ from sandbox.ilkbyte.model import Schedule
 from sandbox.settings import DEFAULT_DURATIONS, Settings
 
 
-@pytest.mark.parametrize(("now", "first"), [
-    ("2020-11-23T15:31:07+03:00", "2020-11-24T02:03:00+03:00"),
-    ("2020-11-24T02:02:59+03:00", "2020-11-24T02:03:00+03:00"),
-    ("2020-11-24T02:03:00+03:00", "2020-11-25T02:03:00+03:00"),
-    ("2020-11-23T23:30:00+00:00", "2020-11-25T02:03:00+03:00"),
-])
-def test_first_run_is_the_next_time_of_day(now, first):
-    schedule = Schedule.starting(3, 2, 3, parse_time(now))
-    assert schedule.params() == {"is_cron": True, "last_run": None, "next_run": first, "cron_time": "Her 3 günde bir 02:03 saatinde"}
-
-
 def test_runs_that_were_slept_through_are_not_made_up_for():
     schedule = Schedule.starting(2, 2, 3, parse_time("2020-11-23T15:31:07+03:00"))
     schedule.run(parse_time("2020-11-24T02:03:00+03:00"))

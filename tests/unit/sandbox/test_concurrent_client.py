@@ -61,18 +61,6 @@ def test_each_snapshot_has_its_actor(sandbox, vpsorg):
     assert vpsorg.until(lambda: sandbox.admin.events("snapshot_failed"))[0]["actor"] == "client"
 
 
-@pytest.mark.parametrize(("which", "deleted"), [("newest", "c"), ("oldest", "a"), ("b", "b"), (802, "b")])
-@pytest.mark.parametrize("server", ["web1", "app1"])
-def test_which_snapshot_is_deleted(sandbox, vpsorg, ilkbyte, server, which, deleted):
-    cloud = {"web1": "vpsorg", "app1": "ilkbyte"}[server]
-    sandbox.admin.settings(ilkbyte_responds="on_finish", seconds={"ilkbyte.snapshots.delete": 0})
-    for number, name in enumerate("abc"):
-        sandbox.admin.add_snapshot(cloud, server, name, created_at=f"2026-01-0{number + 1}T00:00:00Z")
-    change_concurrently(sandbox, "delete_snapshot", snapshot="b" if cloud == "ilkbyte" and which == 802 else which, server=server)
-    rows = vpsorg.call("GET", "/snapshots/?server_id=12345").json()["results"] if cloud == "vpsorg" else ilkbyte.snapshots().values()
-    assert sorted(row["name"] for row in rows) == sorted(set("abc") - {deleted}) and actors(sandbox) == [("snapshot_deleted", OTHER_CLIENT, False)]
-
-
 @pytest.mark.parametrize("cloud", ["vpsorg", "ilkbyte"])
 def test_a_restore_by_another_client(sandbox, vpsorg, ilkbyte, cloud):
     name = {"vpsorg": "web1", "ilkbyte": "app1"}[cloud]
@@ -83,36 +71,3 @@ def test_a_restore_by_another_client(sandbox, vpsorg, ilkbyte, cloud):
     assert statuses == {"vpsorg": "restoring", "ilkbyte": "paused"}[cloud]
     vpsorg.until(lambda: sandbox.admin.events("restore_done"))
     assert actors(sandbox) == [("restore_started", OTHER_CLIENT, False), ("restore_done", OTHER_CLIENT, False)] and len(sandbox.admin.faults()) == 1
-
-
-def test_schedules_of_another_client(sandbox, ilkbyte):
-    sandbox.admin.add_snapshot("ilkbyte", "app1", "s1")
-    sandbox.admin.clear_request_log()
-    change_concurrently(sandbox, "add_schedule", cloud="ilkbyte", hour=5, snapshot="s1")
-    assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is True
-    change_concurrently(sandbox, "remove_schedule", cloud="ilkbyte")
-    assert ilkbyte.snapshots()["s1"]["params"]["is_cron"] is False
-    assert actors(sandbox) == [("cron_added", OTHER_CLIENT, False), ("cron_deleted", OTHER_CLIENT, False)]
-    ilkbyte.manage("/snapshot/cron/add", name="s1", day=1, hour=5, min=0)
-    ilkbyte.until(lambda: sandbox.admin.events("snapshot_recreated"), step=3600)
-    assert actors(sandbox)[2:] == [("cron_added", "client", True), ("snapshot_started", "schedule", False), ("snapshot_recreated", "schedule", False)]
-
-
-@pytest.mark.parametrize(("cloud", "action"), [
-    ("vpsorg", "start_server"), ("vpsorg", "restore"), ("vpsorg", "delete_snapshot"), ("ilkbyte", "start_server"), ("ilkbyte", "restore"),
-    ("ilkbyte", "remove_schedule"), ("ilkbyte", "add_schedule"),
-])
-def test_what_the_cloud_rejects_for_another_client_is_recorded(sandbox, vpsorg, ilkbyte, cloud, action):
-    change_concurrently(sandbox, action, cloud=cloud, snapshot="nothing")
-    assert (vpsorg.status() if cloud == "vpsorg" else ilkbyte.status()) in ("active", "running")
-    (row,) = sandbox.admin.events()
-    assert (row["event"], row["action"], row["actor"]) == ("concurrent_change_rejected", action, OTHER_CLIENT) and row["why"]
-
-
-def test_a_request_without_a_server(sandbox, vpsorg):
-    change_concurrently(sandbox, "delete_server", operation="servers.list", times=2)
-    assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 2
-    assert [(row["event"], row["why"]) for row in sandbox.admin.events()] == [("concurrent_change_rejected", "no such server")]
-    sandbox.admin.clear_faults()
-    change_concurrently(sandbox, "delete_server", operation="servers.list", on="web2")
-    assert [row["name"] for row in vpsorg.call("GET", "/servers/").json()["results"]] == ["web1"]

@@ -59,22 +59,6 @@ def test_a_connection_without_a_complete_response(sandbox, create, kind, keys, e
         assert soon(lambda: sandbox.admin.requests()[0].get("hanging"))
 
 
-def test_the_request_log_shows_a_hang_before_the_execution_is_over(sandbox, ilkbyte):
-    sandbox.admin.settings(ilkbyte_responds="on_finish")
-    sandbox.admin.fault("hang", operation="snapshots.create")
-    with pytest.raises(requests.ReadTimeout):
-        ilkbyte.call("/server/manage/app1/snapshot/create", name="s1", timeout=(10, 0.2))
-    (entry,) = soon(sandbox.admin.requests)
-    assert entry["fault"] == "hang" and "hanging" not in entry
-    assert ilkbyte.until(lambda: sandbox.admin.requests()[0].get("hanging"))
-
-
-def test_late_execution_answers_a_client_that_has_waited(sandbox, create):
-    sandbox.admin.fault("late_execution", seconds=0.2)
-    started_at = time.monotonic()
-    assert create().ok and time.monotonic() - started_at >= 0.2
-
-
 def test_the_call_after_the_one_that_matches_is_refused(sandbox, create, vpsorg, ilkbyte):
     sandbox.admin.fault("refuse_next", seconds=NEVER)
     assert create().ok

@@ -6,8 +6,6 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import requests
-
 
 def test_answer_looks_as_recorded(ilkbyte):
     response = ilkbyte.call("/server/manage/app1/snapshot")
@@ -28,32 +26,6 @@ def test_what_is_refused_has_status_200(sandbox, ilkbyte):
     assert sandbox.admin.events() == []
     assert ilkbyte.manage("/snapshot/cron/add", name="s1", day=0, hour=12, min=0)["status"] is True  # day 0 is accepted
     assert ilkbyte.snapshots()["s1"]["params"]["cron_time"] == "Her 0 günde bir 12:00 saatinde"
-
-
-def test_newer_prefix_returns_success(ilkbyte):
-    assert ilkbyte.call("/v2/server/manage/app1/snapshot").json()["success"] is True
-    refused = ilkbyte.call("/v2/server/manage/missing/snapshot").json()
-    assert refused == {"success": False, "message": "", "error": "Server not found!", "data": None}
-
-
-def test_post_is_accepted_with_query_or_form(sandbox, ilkbyte):
-    keys = {"access": sandbox.ilkbyte_access_key, "secret": sandbox.ilkbyte_secret_key}
-    url = f"{sandbox.ilkbyte_url}/server/manage/app1/snapshot/create"
-    assert requests.post(url, data={**keys, "name": "form"}, timeout=10).json()["status"] is True
-    ilkbyte.until(lambda: "form" in ilkbyte.snapshots())
-    assert requests.post(url, params={**keys, "name": "query"}, timeout=10).json()["status"] is True
-    bodies = [entry["body"] for entry in sandbox.admin.requests(operation="snapshots.create")]
-    assert bodies == [{"access": "***", "secret": "***", "name": "form"}, None]
-
-
-def test_wrong_keys_and_foreign_address(sandbox):
-    url = f"{sandbox.ilkbyte_url}/account"
-    for keys in ({}, {"access": sandbox.ilkbyte_access_key, "secret": "x"}, {"access": "x", "secret": "x"}):
-        response = requests.get(url, params=keys, timeout=10)
-        assert response.status_code == 401 and response.json()["status"] is False
-    sandbox.admin.add_credentials(ilkbyte_key={"access_key": "a", "secret_key": "b", "allowed_ips": ["192.0.2.1"]})
-    response = requests.get(url, params={"access": "a", "secret": "b"}, timeout=10)
-    assert response.status_code == 403 and response.json()["status"] is False
 
 
 def test_create_is_not_listed_until_done_and_server_is_paused_until_then(sandbox, ilkbyte):

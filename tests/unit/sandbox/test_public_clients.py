@@ -8,7 +8,6 @@ import asyncio
 import pytest
 from api_calls import IlkbyteCalls
 from ilkbyte.client import Ilkbyte
-from ilkbyte.utils import PowerAction
 from vps_mcp.client import VPSClient, format_paginated, format_server
 
 from sandbox import SandboxHandle
@@ -17,16 +16,6 @@ from sandbox import SandboxHandle
 @pytest.fixture
 def client(sandbox: SandboxHandle) -> Ilkbyte:
     return Ilkbyte(host=sandbox.ilkbyte_url, secret_key=sandbox.ilkbyte_secret_key, access_key=sandbox.ilkbyte_access_key)
-
-
-# Ilkbyte
-
-
-def test_ilkbyte_account(client: Ilkbyte) -> None:
-    account = client.get_account()
-    assert account["status"] is True and account["error"] is None
-    assert set(account["data"]) == {"name", "group", "balance", "status"}
-    assert client.get_users()["data"]["pagination"] == {"current_page": 1, "total_page": 1}
 
 
 def test_ilkbyte_server_lists_and_pages(sandbox: SandboxHandle, client: Ilkbyte) -> None:
@@ -39,24 +28,6 @@ def test_ilkbyte_server_lists_and_pages(sandbox: SandboxHandle, client: Ilkbyte)
     assert [row["name"] for row in active["server_list"]] == ["app1"]
     assert set(active["server_list"][0]) == {"name", "ipv4", "ipv6", "osapp", "service", "status", "created_time",
                                              "bandwidth_limit", "bandwidth_usage"}
-
-
-def test_ilkbyte_power(sandbox: SandboxHandle, client: Ilkbyte, ilkbyte: IlkbyteCalls) -> None:
-    def status() -> str:
-        return client.get_server("app1")["data"]["status"]
-
-    assert status() == "running"
-    refused = client.set_power("app1", PowerAction.start)
-    assert refused == {"status": False, "message": "", "error": "Server is already running!", "data": None}
-    for action, event, reached in ((PowerAction.shutdown, "power_stopped", "shut off"),
-                                   (PowerAction.start, "power_started", "running"),
-                                   (PowerAction.reboot, "power_started", "running"),
-                                   (PowerAction.destroy, "power_stopped", "shut off")):
-        done = client.set_power("app1", action)
-        assert done["status"] is True and done["data"] == {"Status": "Çalışıyor"}
-        ilkbyte.until(lambda: sandbox.admin.events(server="app1", event=event))  # noqa: B023
-        assert status() == reached
-        sandbox.admin.clear_request_log()
 
 
 def test_ilkbyte_snapshots(sandbox: SandboxHandle, client: Ilkbyte, ilkbyte: IlkbyteCalls) -> None:

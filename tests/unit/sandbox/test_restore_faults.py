@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -87,23 +86,6 @@ def test_the_disk_is_back_but_the_server_stays_off(restores):
     restores.send()
     restores.until(lambda: restores.events("restore_done"))
     assert restores.status() == OFF[restores.cloud] and not restores.is_on() and not marker.exists()
-
-
-def test_stuck_power_affects_restores_only_where_the_rule_names_them(restores):
-    restores.sandbox.admin.fault("power_stuck", cloud=restores.cloud)
-    restores.send()
-    restores.until(lambda: restores.events("restore_done"))
-    assert restores.status() == ON[restores.cloud]
-    assert [rule["operation"] for rule in restores.sandbox.admin.faults()] == ["servers.power"]
-
-
-def test_a_disk_that_cannot_be_put_back_leaves_no_cloud_restoring(restores):
-    images = restores.disk().parent / "images"
-    for image in images.glob("image-snapshot*"):
-        shutil.rmtree(image)
-    restores.send()
-    restores.until(lambda: restores.events("restore_failed"))
-    assert restores.status() == OFF[restores.cloud]
 
 
 def test_a_restored_disk_that_does_not_boot_leaves_the_server_on(restores):

@@ -26,7 +26,7 @@ async def until(condition, seconds: float = 10.0) -> None:
 
 @pytest.fixture
 def disk(tmp_path):
-    for name in ("boot", "etc/network", "etc/other"):
+    for name in ("boot", "etc/network"):
         (tmp_path / name).mkdir(parents=True)
     return tmp_path
 
@@ -38,22 +38,6 @@ def disk(tmp_path):
 def test_what_brings_the_network_up(disk, text, up):
     (disk / INTERFACES[1:]).write_text(text)
     assert NetworkFile(disk).is_enabled() is up
-
-
-def test_the_network_file_is_followed_through_changes_and_links(disk):
-    path, network = disk / INTERFACES[1:], NetworkFile(disk)
-    assert not network.is_enabled()
-    (disk / "etc/other/file").write_text("auto eth0\n")
-    path.symlink_to("/etc/other/file")  # absolute, as the machine sees it
-    assert network.is_enabled()
-    (disk / "etc/other/file").write_text("auto none\n")
-    assert not network.is_enabled()
-    path.unlink()
-    path.symlink_to("interfaces")
-    assert not network.is_enabled()
-    path.unlink()
-    path.mkdir()
-    assert not network.is_enabled()
 
 
 def test_what_boots(disk):

@@ -10,8 +10,6 @@ import asyncssh
 import pytest
 from machine_helpers import login, openssh_options, output_of, running_machine
 
-from sandbox.machines.sftp import resolve_on_host
-
 
 async def test_files_are_sent_listed_moved_and_removed(tmp_path, kind):
     data = os.urandom(1_000_000)
@@ -73,28 +71,3 @@ async def test_scp(tmp_path, kind, protocol):
         await output_of(*scp, str(tmp_path / "up"), remote)
         await output_of(*scp, remote, str(tmp_path / "down"))
         assert (machine.disk_path / "srv/sent").read_text() == (tmp_path / "down").read_text() == "content"
-
-
-@pytest.mark.parametrize(("path", "follow_last", "resolved"), [
-    ("/a/file", True, "a/file"),
-    ("/../../a/./file", True, "a/file"),
-    ("/absolute/file", True, "a/file"),
-    ("/up/a/file", True, "a/file"),
-    ("/absolute", False, "absolute"),
-    ("/chain", True, "a"),
-    ("/a/new", True, "a/new"),
-    ("/none/below", True, "none/below"),
-    ("/", True, ""),
-    ("/circle/x", True, None),
-])
-def test_paths_are_followed_inside_the_root(tmp_path, path, follow_last, resolved):
-    root = tmp_path / "root"
-    (root / "a").mkdir(parents=True)
-    (root / "a/file").write_text("x")
-    for name, target in {"absolute": "/a", "up": "../../..", "chain": "absolute", "circle": "/circle"}.items():
-        (root / name).symlink_to(target)
-    if resolved is None:
-        with pytest.raises(OSError, match="Too many levels"):
-            resolve_on_host(os.fsencode(root), path.encode(), follow_last=follow_last)
-    else:
-        assert resolve_on_host(os.fsencode(root), path.encode(), follow_last=follow_last) == os.fsencode(f"{root}/{resolved}")
