@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.collection_link import NAME, NAMESPACE, collection_dir, containing_collections, copy_collection, link_collection, project_files
+from support.collection_link import NAME, NAMESPACE, collection_dir, link_collection, project_files
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -41,11 +41,6 @@ def test_links_follow_the_checkout_and_leave_out_hidden_directories(root: Path, 
     assert sorted(path.name for path in directory.iterdir()) == ["plugins", "roles"]
 
 
-def test_a_checkout_in_the_right_place_needs_no_link(tmp_path: Path) -> None:
-    assert containing_collections(collection_dir(tmp_path)) == tmp_path
-    assert containing_collections(tmp_path / "rewind.vps") is None
-
-
 def test_git_lists_the_files_of_the_project(root: Path) -> None:
     assert project_files(root) == ["galaxy.yml", "plugins/modules/snapshot.py"], "without git"
     subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
@@ -56,11 +51,3 @@ def test_git_lists_the_files_of_the_project(root: Path) -> None:
     (root / "tracked and gone").unlink()
 
     assert project_files(root) == [".gitignore", "galaxy.yml", "plugins/modules/snapshot.py"]
-
-
-def test_the_copy_has_files_of_its_own(root: Path, tmp_path: Path) -> None:
-    directory = copy_collection(root, tmp_path / "copy")
-
-    assert (directory / "plugins/modules/snapshot.py").read_text(encoding="utf-8") == "plugins/modules/snapshot.py"
-    assert not [path for path in directory.rglob("*") if path.is_symlink()]
-    assert not (directory / ".nox").exists()

@@ -13,7 +13,7 @@ from mutation import run as runner
 from mutation.all import MUTANTS, PROMISES
 from mutation.checkout import BrokenCheckout, Result
 from mutation.generated import MODULES
-from mutation.mutant import Mutant, OutOfDate, check
+from mutation.mutant import Mutant, check
 
 ROOT = Path(__file__).resolve().parents[3]
 SUM = "unit/plugins/test_sums.py"
@@ -74,13 +74,6 @@ def test_what_does_not_fit_is_named(checkout: Path, change: dict, message: str) 
     assert check([MUTANT, TASK], checkout) == []
     (error,) = check([dataclasses.replace(MUTANT, **change)], checkout)
     assert error.startswith("a sum is wrong: ") and message in error
-
-
-def test_a_task_is_found_by_a_key(checkout: Path) -> None:
-    text = (checkout / TASK.file).read_text(encoding="utf-8")
-    assert TASK.applied_to(text) == text.replace("include_tasks: b.yml", "meta: noop")
-    with pytest.raises(OutOfDate, match="has include_tasks 2 times"):
-        dataclasses.replace(TASK, function="include_tasks").applied_to(text)
 
 
 FAILED = Result(1, f"E   FAILED nothing\n=== short test summary info ===\nFAILED tests/{SUM}::test_sum - assert 0\n1 failed")
