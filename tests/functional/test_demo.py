@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,7 +21,6 @@ sys.path[:0] = [str(ROOT / "extensions")]
 from demo import checks  # noqa: E402
 from demo.ansible_output import filter_lines  # noqa: E402
 from demo.checks import DemoCheckFailed  # noqa: E402
-from demo.observer import ServerState, read_server_state  # noqa: E402
 
 DEMO_SECONDS = 600
 NEEDS_SSH = pytest.mark.skipif(not shutil.which("ssh"), reason="the demo needs an SSH client")
@@ -231,34 +229,3 @@ def test_checks_of_servers(tmp_path: Path, check: Callable[..., object], argumen
     for state in bad:
         with pytest.raises(DemoCheckFailed, match="web1"):
             check(FakeAdmin(tmp_path, **state), *arguments)
-
-
-def test_checks_of_lost_guests_and_of_ssh(tmp_path: Path) -> None:
-    (tmp_path / "var/lib/guestbook/guests/one").mkdir(parents=True)
-    (tmp_path / "var/lib/guestbook/signed").write_text("3\n", encoding="utf-8")
-    admin = FakeAdmin(tmp_path, "new")
-    assert read_server_state(admin.server("web1")) == ServerState("new", guests_lost=2, is_on=True, network_is_up=True)
-    for check, arguments in ((checks.check_upgraded, ("web1", "old")), (checks.check_ssh, ("web1",))):  # nothing listens at port 1
-        with pytest.raises(DemoCheckFailed, match="web1"):
-            check(admin, *arguments)
-
-
-def test_check_broken() -> None:
-    broken = ServerState("new", guests_lost=3, is_on=True, network_is_up=True)
-    disconnected = ServerState("new", guests_lost=0, is_on=True, network_is_up=False)
-    assert checks.check_broken("web1", broken, "old", lost=3) == broken
-    assert checks.check_broken("web1", disconnected, "old", disconnected=True) == disconnected
-    for state, expected in ((None, {"lost": 3}), (ServerState("old", 3, True, True), {"lost": 3}), (disconnected, {"lost": 3, "disconnected": True}),
-                            (ServerState("new", 0, True, True), {"disconnected": True})):
-        with pytest.raises(DemoCheckFailed, match="web1"):
-            checks.check_broken("web1", state, "old", **expected)
-
-
-def test_check_recorded_outcomes(tmp_path: Path) -> None:
-    record = tmp_path / "vpsorg-1" / "20260101" / "run.json"
-    record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({"host": "web1", "outcome": "unknown"}), encoding="utf-8")
-    checks.check_recorded_outcomes(tmp_path, {"web1": "unknown"})
-    for wanted in ({"web1": "rolled_back"}, {"web1": "unknown", "web2": "upgraded"}, {}):
-        with pytest.raises(DemoCheckFailed, match="web1"):
-            checks.check_recorded_outcomes(tmp_path, wanted)

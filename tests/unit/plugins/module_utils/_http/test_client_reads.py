@@ -134,9 +134,6 @@ def test_all_tries_together_end_in_time(monkeypatch):
     assert now[0] <= http_client.MIN_RETRY_SECONDS and len(server.requests) == 3
 
 
-# --- the provider's clock
-
-
 # --- provider messages
 
 

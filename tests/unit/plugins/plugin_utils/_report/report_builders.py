@@ -8,9 +8,7 @@ writes two example pages. The collection must be importable: installed, or linke
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
@@ -122,10 +120,3 @@ def many(count: int = 500) -> dict[str, Any]:
 
 def newest(snapshots: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(snapshots, key=lambda item: item["age_seconds"])
-
-
-if __name__ == "__main__":
-    from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
-
-    for path, fleet in zip(sys.argv[1:], (few(), many())):
-        Path(path).write_text(render(fleet), encoding="utf-8")

@@ -118,11 +118,6 @@ def test_duration(seconds, text):
     assert formatting.duration(seconds) == text
 
 
-@pytest.mark.parametrize(("megabytes", "text"), [(0, "0 MB"), (1023, "1023 MB"), (1024, "1.0 GB"), (10752, "10.5 GB"), (3 * 1024 * 1024, "3.0 TB")])
-def test_size(megabytes, text):
-    assert formatting.size(megabytes) == text
-
-
 def test_external_text_becomes_one_line_and_is_truncated():
     assert formatting.truncate("one\u202etwo\nthree\x1b[2J") == f"one{REPLACEMENT}two{REPLACEMENT}three{REPLACEMENT}[2J"
     long = formatting.truncate("x" * 10_000)
