@@ -14,6 +14,7 @@ from .snapshot_tree import SnapshotTree
 TURKISH_TIME = timezone(timedelta(hours=3))
 API_POWER = {"running": "running", "shutoff": "shut off", "paused": "paused"}  # in the tree: in the API
 
+
 @dataclass
 class Schedule:
     """When a snapshot is recreated. `sentence` replaces the Turkish one in lists (set by the admin API)."""

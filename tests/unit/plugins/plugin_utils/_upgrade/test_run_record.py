@@ -352,8 +352,10 @@ def test_a_run_record_with_any_value_in_any_field(server_records, path):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(raw=RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode()) | st.builds(json.dumps(WHOLE).encode().__getitem__,
-                                                                                          st.integers(0, 1000).map(slice)))
+@given(raw=(
+    RAW_BODIES | ANYTHING.map(lambda value: json.dumps(value).encode())
+    | st.builds(json.dumps(WHOLE).encode().__getitem__, st.integers(0, 1000).map(slice))
+))
 def test_invalid_json_is_no_run_record(server_records, raw):
     assert loaded(server_records, raw) is None
     with pytest.raises(RewindError):
