@@ -191,7 +191,7 @@ def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, 
     found = {"provider": provider, "api_url": variables.get("rewind_api_url"), "server": variables.get("rewind_server_id")}
     account = _registry.get(str(variables.get("rewind_inventory")), {}).get(str(variables.get("rewind_account")))
     api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
-    if on_controller and account is not None and (account.options["provider"], account.options["api_url"]) == (provider, api_url):
+    if on_controller and account is not None and [account.options[name] for name in ("provider", "api_url")] == [provider, api_url]:
         credentials = [name for name in SECRET_OPTIONS if account.options[name]]
         may_add_credentials = not any(given.get(name) for name in credentials)  # keys of two accounts must not be mixed
         found.update({name: value for name, value in account.options.items() if may_add_credentials or name not in credentials})

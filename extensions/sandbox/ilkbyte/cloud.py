@@ -192,16 +192,21 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             ends_at = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
             started()
             await self.sandbox.clock.sleep_until(ends_at)
-            await self.drop_snapshot(server, name)
+            image = self._forget_snapshot(server, name)
             self.record_event("snapshot_deleted", server, name)
+            await server.machine.drop_image(image)
 
         await self.perform(server, work)
 
     async def drop_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Remove a snapshot, its disk image and its schedule. Lists show it until all of it is done."""
-        await server.machine.drop_image(server.images.pop(name))
+        """Remove a snapshot, its disk image and its schedule."""
+        await server.machine.drop_image(self._forget_snapshot(server, name))
+
+    def _forget_snapshot(self, server: IlkbyteServer, name: str) -> str:
+        """Remove a snapshot and its schedule, and return its disk image."""
         server.tree.delete(name)
         self._stop_schedule(server, name)
+        return server.images.pop(name)
 
     async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None, taken_at: datetime | None = None) -> None:
         """Add a snapshot of the current disk and make it current. The caller records the listing."""
