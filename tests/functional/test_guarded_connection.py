@@ -137,6 +137,7 @@ TASKS = {
 }
 
 
+@pytest.mark.slow  # test_lost_connection is quick
 @pytest.mark.duration(20)
 def test_rescue_runs_and_decides_whether_the_play_continues(runner, tmp_path):
     """web1 cuts itself off in the middle of a task and is rescued. web2 is gone before its tasks, and its rescue fails."""
@@ -175,6 +176,7 @@ def test_rescue_runs_and_decides_whether_the_play_continues(runner, tmp_path):
     assert "rescued in vain" in run.stdout
 
 
+@pytest.mark.slow  # test_lost_connection is quick
 @pytest.mark.duration(15)
 def test_reboot_and_wait_for_connection_outlast_an_outage(runner):
     """Both need Ansible's own failure of a connection; a server that stays away fails the reboot."""
