@@ -114,7 +114,8 @@ def test_a_schedule_runs(runner: PlaybookRunner, ilkbyte: TaskFactory) -> None:
     desired = {"name": "one", "day": 1, "hour": hour, "minute": 3}
     run = runner.run(
         ilkbyte("snapshot_cron", add_snapshot("ilkbyte", "one"), **desired),
-        ilkbyte("snapshot_info", ("advance", {"seconds": 24 * 3600}), step="info", name="one"),
+        ilkbyte("snapshot_info", ("settings", {"seconds": {"ilkbyte.snapshots.update": 0}}), ("advance", {"seconds": 24 * 3600}),
+                step="info", name="one", keywords={"register": "found", "until": "found.snapshots | length == 1", "retries": 60, "delay": 0.5}),
         ilkbyte("snapshot_cron", step="again", **desired),
     )
     (snapshot,) = run["info"].result["snapshots"]

@@ -22,7 +22,8 @@ MUTANTS = [
     ),
     Mutant(
         "credentials go to another address", f"{PLUGIN_UTILS}/_inventory_accounts.py", "options_for_host",
-        r'\("provider", "api_url"\)\] == \[provider, api_url\]', '("provider",)] == [provider]', "credentials", (f"{ACCOUNT}::test_options_for_host",),
+        r'\("provider", "api_url"\)\] == \[provider, api_url\]', '("provider",)] == [provider]',
+        "credentials", (f"{ACCOUNT}::test_options_for_host",),
     ),
     Mutant(
         "credentials go to another machine", f"{PLUGIN_UTILS}/_action.py", "InProcessAction._build_arguments",

@@ -50,7 +50,7 @@ def test_a_failed_upgrade_is_a_failed_job_and_the_node_after_it_changes_nothing(
     bad = job_of(upgrades, "bad", "guarded_upgrade.yml", CHANGE, FAIL)
     assert bad.status == "failed"
     assert "ROLLED_BACK: web1" in bad.output
-    assert "its restore to snapshot rewind" in bad.output, "the guard's progress"
+    assert "web1: server web1 (12345): restore to rewind" in bad.output, "the guard's progress"
     assert count_nodes(bad.events) == [], "its hosts are counted as hosts"
     asked = len(upgrades.sandbox.admin.requests(changing=True))
     node = job_of(upgrades, "node", "recover_after_failure.yml")
@@ -72,6 +72,6 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRun
 
 def test_the_workflow_s_node_is_what_these_tests_run() -> None:
     (workflow,) = content("workflows.yml")["controller_workflows"]
-    (node,) = [item for item in workflow["workflow_nodes"] if item["identifier"] == "rollback"]
+    (node,) = [item for item in workflow["workflow_nodes"] if item["identifier"] == "recover"]
     (template,) = [item for item in content("templates.yml")["controller_templates"] if item["name"] == node["unified_job_template"]["name"]]
     assert template["playbook"] == "recover_after_failure.yml"
