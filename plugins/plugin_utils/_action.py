@@ -12,6 +12,7 @@ Otherwise it runs the module. Results, errors, check mode, diff and hidden value
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -37,6 +38,8 @@ display = Display()
 
 # Ansible loads an action in its main process, and each task is a fork of it. Thus `requests` is imported once, not in each task.
 requests_available()
+# Python's documentation recommends this before a fork: a task that collects garbage would copy the memory of the main process.
+gc.freeze()
 
 NO_LOG_PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options
 # The output of these is read by programs, which may have both streams in one.
