@@ -192,21 +192,17 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             ends_at = self.sandbox.clock.elapsed() + self.duration("snapshots.delete")
             started()
             await self.sandbox.clock.sleep_until(ends_at)
-            image = self._forget_snapshot(server, name)
-            self.record_event("snapshot_deleted", server, name)
-            await server.machine.drop_image(image)
+            await self.drop_snapshot(server, name, "snapshot_deleted")
 
         await self.perform(server, work)
 
-    async def drop_snapshot(self, server: IlkbyteServer, name: str) -> None:
-        """Remove a snapshot, its disk image and its schedule."""
-        await server.machine.drop_image(self._forget_snapshot(server, name))
-
-    def _forget_snapshot(self, server: IlkbyteServer, name: str) -> str:
-        """Remove a snapshot and its schedule, and return its disk image."""
+    async def drop_snapshot(self, server: IlkbyteServer, name: str, event: str | None = None) -> None:
+        """Remove a snapshot, its schedule and its disk image. The event is recorded when lists change."""
         server.tree.delete(name)
         self._stop_schedule(server, name)
-        return server.images.pop(name)
+        if event is not None:
+            self.record_event(event, server, name)
+        await server.machine.drop_image(server.images.pop(name))
 
     async def add_snapshot(self, server: IlkbyteServer, name: str, state: str | None = None, taken_at: datetime | None = None) -> None:
         """Add a snapshot of the current disk and make it current. The caller records the listing."""
