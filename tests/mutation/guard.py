@@ -10,43 +10,44 @@ GUARD = f"{DIRECTORY}/_guard/guard.py"
 
 TESTS = "unit/plugins/plugin_utils"
 DECIDES = f"{TESTS}/_guard/test_guard.py"
+SNAPSHOT = f"{TESTS}/_guard/test_guard_snapshot.py"
 PROCESS = (f"{TESTS}/_guard/test_guard_process.py::test_from_start_to_end",)
 
 MUTANTS = [
     Mutant(
         "the guard does nothing when its run is gone", GUARD, "Guard.tick", r"if \w+ in states\.ARMED_STATES and not \w+:", "if False:", "upgrade",
-        (f"{DECIDES}::test_when_the_run_is_gone",),
+        (f"{DECIDES}::test_when_the_run_has_ended",),
     ),
     Mutant(
         "the guard lets a phase of the upgrade hang", GUARD, "Guard.tick",
         r"self\._deadline is not None and self\._deadline\.remaining <= 0", "False", "upgrade",
-        (f"{DECIDES}::test_when_a_phase_times_out_while_the_run_lives",),
+        (f"{DECIDES}::test_when_a_phase_times_out_and_the_run_is_alive",),
     ),
     Mutant(
         "a rollback that failed is called rolled back", GUARD, "Guard._restore", r"if \w+\.done:", "if True:", "upgrade",
-        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_reported_and_not_started_again",),
+        (f"{DECIDES}::test_a_failed_restore_is_reported_and_not_requested_again",),
     ),
     Mutant(
         "a rollback with an unknown outcome is called failed", GUARD, "Guard._restore",
         r"(states\.ROLLBACK_FAILED) if \w+\.known else states\.UNKNOWN", r"\1", "outcome_is_right",
-        (f"{DECIDES}::test_a_restore_that_does_not_succeed_is_reported_and_not_started_again",),
+        (f"{DECIDES}::test_a_failed_restore_is_reported_and_not_requested_again",),
     ),
     Mutant(
         "an upgrade starts though its snapshot's id could not be written", GUARD, "Guard._take_snapshot",
         r"self\._transition\((states\.READY), ", r"transition(self.record, \1, **", "upgrade",
-        (f"{DECIDES}::test_a_full_disk_keeps_an_upgrade_from_starting",),
+        (f"{SNAPSHOT}::test_a_full_disk_prevents_the_upgrade",),
     ),
     Mutant(
         "the snapshots of a batch are taken one after the other", GUARD, "Guard._dispatch",
         r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
-        (f"{DECIDES}::test_a_snapshot_request_is_answered_at_once_and_ready_later",),
+        (f"{SNAPSHOT}::test_the_response_does_not_wait_for_the_snapshot",),
     ),
     Mutant("two guards watch one server", f"{DIRECTORY}/_guard/server.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
     Mutant(
         "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
     Mutant(
-        "another client's restore counts as the guard's own", GUARD, "restore_with_retry",
+        "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/retry.py", "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
         (f"{TESTS}/_guard/test_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
     ),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...module_utils import _errors as errors
@@ -20,12 +19,12 @@ from ...module_utils._errors import RewindError
 from ...module_utils._wait.polling import Deadline
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord
+from .protocol import check_request
+from .retry import ProgressCallback, restore_with_retry, take_with_retry
 
 if TYPE_CHECKING:
     from .server import ProviderActions
 
-ProgressCallback = Callable[[str], None]
-Operation = Callable[[int], "dict[str, Any]"]  # runs with a `wait_timeout` in seconds, and returns its result
 
 NOT_VERIFIED = {
     "check": "server", "result": "inconclusive",
@@ -33,22 +32,6 @@ NOT_VERIFIED = {
 }
 SNAPSHOT_RESULT_KEYS = ("failed", "changed", "msg", "error", "pruned", "snapshot", "warnings")  # of the operation's result
 PROVIDER_CONFIRMED = {"check": "cloud", "result": "passed", "detail": "the provider has restored this snapshot"}
-
-# Fields that only the guard sets, or that are fixed when the run starts.
-_IMMUTABLE_FIELDS = frozenset({
-    "version", "run_id", "host", "provider", "api_url", "cloud", "server", "marker", "state", "history", "run", "guard", "tasks", "checks", "roles",
-    "snapshot_params", "snapshot_result", "progress",
-})
-_SNAPSHOT_PARAMS = {"match", "stop_server", "seconds"}
-_MAX_SECONDS = 7 * 86400  # seconds
-
-# Of retries, in seconds; each interval is twice as long as the one before.
-INITIAL_INTERVAL = 2.0
-MAX_SNAPSHOT_INTERVAL = 30.0
-MAX_RESTORE_INTERVAL = 60.0
-MAX_ATTEMPTS = 3  # restores that were requested and failed
-MAX_REJECTIONS = 4  # clear rejections that may be temporary, such as a server in a state that is not valid
-_TRANSIENT = frozenset({*errors.TRANSIENT, errors.BUSY})
 
 # States of a run record, each with those that may follow it.
 TRANSITIONS = {
@@ -272,115 +255,3 @@ def _record_write_error(record: RunRecord, write_error: OSError, *, changed: boo
         hint=f"free disk space for {record.path}, and run again: the snapshot is used then",
     )
     return {"failed": True, "changed": changed, "msg": error.format(already_changed=changed), "error": error.to_result(), "pruned": []}
-
-
-# --- snapshots and restores that are tried again: where nothing happened, or where what happened is known to have failed
-
-
-@dataclass(frozen=True)
-class RestoreResult:
-    done: bool  # the provider has restored the snapshot, by all that it shows
-    known: bool  # False if it is unknown whether it has
-    message: str
-
-
-def take_with_retry(operation: Operation, deadline: Deadline, progress: ProgressCallback, *, stops_server: bool) -> dict[str, Any]:
-    """Take the snapshot, again if the provider's rate limit was reached and nothing was requested.
-
-    The guards of a whole batch send their requests within the same second, and the limit is no reason to give up an upgrade.
-    If `stops_server`, there is one attempt: each of them would stop and start the server.
-
-    Returns:
-        The last result, with the snapshots that all attempts have deleted to make room in `pruned`.
-    """
-    interval = INITIAL_INTERVAL
-    pruned: list[dict[str, Any]] = []
-    while True:
-        result = operation(max(1, int(deadline.remaining)))
-        pruned = [*pruned, *result.get("pruned", ())]
-        result = {**result, "changed": result["changed"] or bool(pruned), "pruned": pruned}
-        error = result["error"] if result.get("failed") else {}
-        is_rate_limited = error.get("kind") == errors.RATE_LIMITED and error.get("outcome") == errors.NOT_APPLIED
-        # Guards that were rejected together must not come back together.
-        wait_seconds = interval * deadline.clock.jitter(0.5, 1.0)
-        if not is_rate_limited or stops_server or deadline.remaining <= wait_seconds:
-            return result
-        progress(f"{result['msg']} Trying again in {wait_seconds:.0f} s.")
-        deadline.clock.sleep(wait_seconds)
-        interval = min(MAX_SNAPSHOT_INTERVAL, 2 * interval)
-
-
-def restore_with_retry(
-    operation: Operation, deadline: Deadline, progress: ProgressCallback, *, own_restore_in_progress: bool,
-) -> RestoreResult:
-    """Restore until it is done, until the provider's rejection is final, or until the time is up.
-
-    With `own_restore_in_progress`, a restore that is found in progress was requested by this upgrade.
-    """
-    attempts = rejections = 0
-    known = True  # whether the outcome of the requested restores is known
-    interval = INITIAL_INTERVAL
-    while True:
-        result = operation(max(1, int(deadline.remaining)))
-        if not result.get("failed") and (not result["already_in_progress"] or own_restore_in_progress):
-            return RestoreResult(True, True, " ".join([result["msg"], *result.get("warnings", ())]))
-        if result.get("failed"):
-            error = result["error"]
-            if error["outcome"] != errors.NOT_APPLIED:
-                attempts, own_restore_in_progress, known = attempts + 1, True, error["outcome"] != errors.UNKNOWN
-            elif error["kind"] not in _TRANSIENT:
-                rejections += 1
-            exhausted = deadline.remaining <= interval or attempts >= MAX_ATTEMPTS or rejections >= MAX_REJECTIONS
-            if exhausted or (error["outcome"] == errors.NOT_APPLIED and error["kind"] not in (*_TRANSIENT, errors.PROVIDER_REJECTED)):
-                return RestoreResult(False, known, result["msg"])
-            progress(f"{result['msg']} Trying again in {interval:.0f} s.")
-        elif deadline.remaining <= 0:
-            return RestoreResult(False, known, result["msg"])
-        else:
-            # The finished restore may have been of another snapshot.
-            progress(f"{result['msg']} This upgrade had not requested it, so it requests its own restore now.")
-        deadline.clock.sleep(min(interval, deadline.remaining))
-        interval = min(MAX_RESTORE_INTERVAL, 2 * interval)
-
-
-# --- messages on the socket
-
-
-def error_response(error: RewindError) -> dict[str, Any]:
-    """Return an error as the run's side reads it."""
-    return {"error": {"message": error.message, "kind": error.kind, "outcome": error.outcome, "hint": error.hint}}
-
-
-def check_request(request: Any, record: RunRecord) -> None:
-    """Raise RewindError if it is not a request that a run sends. Half a request would leave half a run record."""
-    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
-        raise _invalid_request("no command")
-    command = request["command"]
-    if command in ("transition", "update"):
-        fields = request.get("fields")
-        if not isinstance(fields, dict) or _IMMUTABLE_FIELDS & set(fields) or not record.accepts(fields):
-            raise _invalid_request("fields that do not belong in a run record")
-    if command == "transition":
-        seconds = request.get("seconds")
-        if not isinstance(request.get("to"), str) or not (seconds is None or _is_duration(seconds)):
-            raise _invalid_request("missing state, or invalid time")
-    if command == "take_snapshot":
-        params = request.get("params")
-        if not isinstance(params, dict) or set(params) != _SNAPSHOT_PARAMS or not _is_duration(params["seconds"]) or not record.accepts(
-            {"snapshot_params": params}
-        ):
-            raise _invalid_request("missing snapshot parameters")
-    if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
-        raise _invalid_request("missing reason")
-    if command == "finish":
-        final_fields = {key: request.get(key) for key in ("outcome", "message", "verification")}
-        if not isinstance(final_fields["outcome"], str) or not isinstance(final_fields["message"], str) or not record.accepts(final_fields):
-            raise _invalid_request("missing outcome")
-
-
-def _is_duration(seconds: Any) -> bool:
-    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds <= _MAX_SECONDS
-
-
-def _invalid_request(problem: str) -> RewindError:
-    return RewindError(f"Invalid request to the guard ({problem})", kind=errors.INTERNAL)

@@ -27,7 +27,9 @@ from ...module_utils._text import sanitize, to_valid_utf8
 from ...module_utils._wait.polling import Clock
 from .._upgrade import process_identity
 from .._upgrade.record import RunRecord, describe_state, make_private_directory, utc_timestamp
-from .guard import Guard, ProgressCallback, error_response
+from .guard import Guard
+from .protocol import error_response
+from .retry import ProgressCallback
 
 TICK_INTERVAL = 0.5  # between checks whether the run still lives
 MAX_REQUEST_BYTES = 4_000_000  # bytes

@@ -7,7 +7,6 @@ import pytest
 from guard_builders import (
     ACKNOWLEDGE,
     FINISH,
-    SNAPSHOT_PARAMS,
     WAIT,
     FakeActions,
     empty_the_disk,
@@ -15,12 +14,10 @@ from guard_builders import (
     fill_the_disk,
     guard_in,
     history,
-    is_ready,
     on_disk,
     record_in,
     restored,
     roll_back,
-    take_snapshot,
     transition,
 )
 
@@ -41,11 +38,11 @@ def complete_rollback(guard, **how):
     return guard.handle(WAIT)
 
 
-# --- what it does of itself
+# --- what the guard does by itself
 
 
 @pytest.mark.parametrize("state", IN_STATE)
-def test_while_the_run_lives_and_has_time_nothing_is_done(tmp_path, state):
+def test_nothing_happens_while_the_run_is_alive_and_in_time(tmp_path, state):
     actions = FakeActions()
     guard = guard_in(tmp_path, state, actions, **IN_STATE[state])
     before = on_disk(guard)
@@ -59,7 +56,7 @@ def test_while_the_run_lives_and_has_time_nothing_is_done(tmp_path, state):
 
 
 @pytest.mark.parametrize("state", IN_STATE)
-def test_when_the_run_is_gone(tmp_path, state):
+def test_when_the_run_has_ended(tmp_path, state):
     actions = FakeActions(alive=False)
     guard = guard_in(tmp_path, state, actions, **IN_STATE[state])
     guard.tick()
@@ -81,7 +78,7 @@ def test_when_the_run_is_gone(tmp_path, state):
     (states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.UPGRADING, states.CHECKING),
     (states.PLANNED, states.SNAPSHOTTING), (states.SNAPSHOTTING, states.READY), (states.CHECKING, states.CONFIRMED),
 ])
-def test_when_a_phase_times_out_while_the_run_lives(tmp_path, before, state):
+def test_when_a_phase_times_out_and_the_run_is_alive(tmp_path, before, state):
     actions = FakeActions()
     guard = guard_in(tmp_path, before, actions)
     guard.handle(transition(state, 100))
@@ -119,7 +116,7 @@ def test_each_phase_has_its_own_time(tmp_path):
     (failed(errors.FORBIDDEN), states.ROLLBACK_FAILED),
 ])
 @pytest.mark.parametrize("alive", [True, False])
-def test_a_restore_that_does_not_succeed_is_reported_and_not_started_again(tmp_path, answer, outcome, alive):
+def test_a_failed_restore_is_reported_and_not_requested_again(tmp_path, answer, outcome, alive):
     actions = FakeActions(answer)
     guard = guard_in(tmp_path, states.ARMED, actions)
     guard.handle(transition(states.UPGRADING, 1))
@@ -137,10 +134,10 @@ def test_a_restore_that_does_not_succeed_is_reported_and_not_started_again(tmp_p
     assert len(actions.restore_calls) == asked, "at most one rollback a run"
 
 
-# --- what the run asks for
+# --- requests of the run
 
 
-def test_an_upgrade_that_goes_well(tmp_path):
+def test_a_confirmed_upgrade(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.PLANNED, actions)
     for state in (states.SNAPSHOTTING, states.READY, states.ARMED, states.UPGRADING, states.CHECKING, states.CONFIRMED):
@@ -159,7 +156,7 @@ def test_an_upgrade_that_goes_well(tmp_path):
 
 
 @pytest.mark.parametrize("state", states.ARMED_STATES)
-def test_a_rollback_that_the_run_asks_for(tmp_path, state):
+def test_a_rollback_requested_by_the_run(tmp_path, state):
     actions = FakeActions(failed(errors.BUSY), restored())
     guard = guard_in(tmp_path, state, actions, snapshot={"id": "4711", "name": "rewind1"})
     data = complete_rollback(guard, reason="Run the upgrade: failed")["record"]
@@ -179,7 +176,7 @@ def test_a_rollback_that_the_run_asks_for(tmp_path, state):
 
 
 @pytest.mark.parametrize("state", [*states.UNARMED_STATES, states.CONFIRMED])
-def test_a_rollback_is_rejected_where_there_is_nothing_to_roll_back(tmp_path, state):
+def test_a_rollback_is_rejected_if_there_is_nothing_to_roll_back(tmp_path, state):
     actions = FakeActions()
     guard = guard_in(tmp_path, state, actions)
     before = on_disk(guard)
@@ -192,7 +189,7 @@ def test_a_rollback_is_rejected_where_there_is_nothing_to_roll_back(tmp_path, st
 @pytest.mark.parametrize(("state", "outcome"), [
     (states.READY, states.NOT_STARTED), (states.CONFIRMED, states.UPGRADED), (states.ENDED, states.ROLLBACK_FAILED),
 ])
-def test_a_manual_restore_is_possible_afterwards(tmp_path, state, outcome):
+def test_a_manual_restore_of_an_ended_run(tmp_path, state, outcome):
     actions = FakeActions()
     guard = guard_in(tmp_path, state, actions, **{**IN_STATE[state], "outcome": outcome if state == states.ENDED else None})
     complete_rollback(guard, by_hand=True)
@@ -205,7 +202,7 @@ def test_a_manual_restore_is_possible_afterwards(tmp_path, state, outcome):
     assert len(actions.restore_calls) == 1
 
 
-def test_no_manual_restore_is_possible_of_a_run_that_ended_without_a_snapshot(tmp_path):
+def test_a_manual_restore_without_a_snapshot_is_rejected(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.ENDED, actions, outcome=states.NOT_STARTED, snapshot={"name": "rewind1", "id": None})
     with pytest.raises(RewindError, match="has no snapshot"):
@@ -213,7 +210,7 @@ def test_no_manual_restore_is_possible_of_a_run_that_ended_without_a_snapshot(tm
     assert actions.restore_calls == [] and on_disk(guard)["state"] == states.ENDED
 
 
-def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(tmp_path):
+def test_the_response_to_a_rollback_does_not_wait_and_later_requests_do(tmp_path):
     """So that the rollbacks of the other servers of the batch start concurrently."""
     actions = FakeActions()
     guard = guard_in(tmp_path, states.CHECKING, actions)
@@ -225,7 +222,7 @@ def test_a_rollback_is_answered_before_it_is_done_and_nothing_else_is_before_it(
     assert len(actions.restore_calls) == 1
 
 
-def test_one_found_in_progress_is_its_own_only_for_the_guard_that_resumes_a_restore(tmp_path):
+def test_a_restore_in_progress_counts_only_for_the_guard_that_resumes_it(tmp_path):
     joined = restored(already_in_progress=True, msg="Server web1 was already being restored; that restore is finished")
     for state, resumed, asks in ((states.RESTORING, True, 1), (states.RESTORING, False, 2), (states.UPGRADING, True, 2)):
         actions = FakeActions(joined, restored())
@@ -235,10 +232,10 @@ def test_one_found_in_progress_is_its_own_only_for_the_guard_that_resumes_a_rest
         assert history(on_disk(guard)).count(states.RESTORING) == 1
 
 
-# --- when it is over
+# --- the end of a run
 
 
-def test_how_a_run_ended_stays_and_its_guard_remains_until_that_is_acknowledged(tmp_path):
+def test_the_outcome_is_final_and_the_guard_runs_until_it_is_acknowledged(tmp_path):
     guard = guard_in(tmp_path, states.ENDED, FakeActions(), **ENDED_BADLY)
     guard.handle({**FINISH, "outcome": states.UPGRADED, "message": "another"})
     guard.tick()
@@ -251,7 +248,7 @@ def test_how_a_run_ended_stays_and_its_guard_remains_until_that_is_acknowledged(
 
 
 @pytest.mark.parametrize("state", [state for state in IN_STATE if state != states.ENDED])
-def test_what_is_not_over_can_not_be_acknowledged_and_what_is_armed_not_just_be_ended(tmp_path, state):
+def test_a_run_in_progress_can_not_be_acknowledged_and_an_armed_one_can_not_be_finished(tmp_path, state):
     guard = guard_in(tmp_path, state, FakeActions(), **IN_STATE[state])
     guard.handle(ACKNOWLEDGE)
     guard.tick()
@@ -262,7 +259,7 @@ def test_what_is_not_over_can_not_be_acknowledged_and_what_is_armed_not_just_be_
         assert on_disk(guard)["state"] == state
 
 
-def test_the_run_may_go_while_its_guard_restores(tmp_path):
+def test_the_run_may_end_while_its_guard_restores(tmp_path):
     actions = FakeActions()
     guard = guard_in(tmp_path, states.UPGRADING, actions)
     call = actions.restore_snapshot
@@ -283,7 +280,7 @@ def test_the_run_may_go_while_its_guard_restores(tmp_path):
 
 
 @pytest.mark.parametrize("alive", [True, False])
-def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch, alive):
+def test_a_full_disk_does_not_prevent_the_rollback(tmp_path, monkeypatch, alive):
     actions = FakeActions(alive=alive)
     guard = guard_in(tmp_path, states.UPGRADING, actions)
     guard._set_deadline(1)
@@ -306,7 +303,7 @@ def test_a_full_disk_does_not_keep_a_broken_server_broken(tmp_path, monkeypatch,
 # --- messages
 
 
-def test_the_terminal_of_a_run_that_is_gone_is_notified_before_and_after(tmp_path):
+def test_the_terminal_of_an_ended_run_is_notified_before_and_after(tmp_path):
     actions = FakeActions(failed(errors.UNREACHABLE), restored(), alive=False)
     guard = guard_in(tmp_path, states.UPGRADING, actions)
     guard.tick()
@@ -373,7 +370,7 @@ def test_the_run_record_shows_progress(tmp_path):
 
 
 @pytest.mark.parametrize(("before", "after"), [(states.READY, states.ARMED), (states.ARMED, states.UPGRADING), (states.CHECKING, states.CONFIRMED)])
-def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, before, after):
+def test_a_transition_that_can_not_be_written_is_not_made(tmp_path, monkeypatch, before, after):
     """The run gets an error, so the guard must not continue as after a success."""
     actions = FakeActions()
     guard = guard_in(tmp_path, before, actions)
@@ -387,92 +384,3 @@ def test_a_step_that_can_not_be_written_is_not_taken(tmp_path, monkeypatch, befo
         guard.handle(roll_back())
         guard.tick()
         assert len(actions.restore_calls) == 1
-
-
-# --- the snapshot
-
-
-def test_a_snapshot_request_is_answered_at_once_and_ready_later(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    assert guard.handle(take_snapshot())["record"]["state"] == states.SNAPSHOTTING == on_disk(guard)["state"]
-    assert actions.snapshot_calls == []
-    guard.tick()
-    assert actions.snapshot_calls == [(SNAPSHOT_PARAMS, 900)]
-    data = guard.handle(WAIT)["record"]
-    assert data == on_disk(guard) and (data["state"], data["snapshot"]["id"], data["progress"]) == (states.READY, "801", None)
-    assert data["snapshot_result"]["msg"] == "Snapshot is made" and "snapshots" not in data["snapshot_result"]
-    assert len(actions.snapshot_calls) == 1
-    guard.handle(transition(states.ARMED, 10))
-
-
-def test_a_snapshot_that_fails_is_reported_and_not_requested_again_by_waiting_for_it(tmp_path):
-    actions = FakeActions(snapshot_results=(failed(errors.OPERATION_FAILED, errors.FAILED), is_ready()))
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    guard.handle(take_snapshot())
-    for _attempt in range(2):
-        data = guard.handle(WAIT)["record"]
-        assert (data["state"], data["snapshot"]["id"], data["snapshot_result"]["msg"]) == (states.SNAPSHOTTING, None, "It failed: operation_failed.")
-    assert data == on_disk(guard) and len(actions.snapshot_calls) == 1
-    with pytest.raises(RewindError):
-        guard.handle(transition(states.ARMED, 10))
-    guard.handle(take_snapshot())
-    assert guard.handle(WAIT)["record"]["state"] == states.READY, "a rerun resumes the run record and requests the snapshot again"
-
-
-def test_another_guard_finishes_the_snapshot_that_one_has_started(tmp_path):
-    for result, asks in ((None, 1), ({**failed(errors.FORBIDDEN)}, 0)):
-        actions = FakeActions()
-        guard = guard_in(tmp_path, states.SNAPSHOTTING, actions, resumed=True, snapshot_params=SNAPSHOT_PARAMS, snapshot_result=result)
-        guard.tick()
-        assert actions.snapshot_calls == [], "only when the run asks: it may not want it any more"
-        guard.handle(WAIT)
-        assert len(actions.snapshot_calls) == asks
-
-
-@pytest.mark.parametrize("state", [*states.ARMED_STATES, states.CONFIRMED, states.RESTORING, states.RESTORED, states.ENDED])
-def test_no_snapshot_is_taken_where_the_way_back_is_one_already(tmp_path, state):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, state, actions)
-    with pytest.raises(RewindError):
-        guard.handle(take_snapshot())
-    guard.tick()
-    assert actions.snapshot_calls == [] and on_disk(guard)["snapshot"]["id"] == "801"
-
-
-def test_no_snapshot_is_requested_when_its_run_is_gone(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    guard.handle(take_snapshot())
-    actions.alive = False
-    guard.tick()
-    assert actions.snapshot_calls == [] and guard.finished and on_disk(guard)["state"] == states.SNAPSHOTTING
-
-
-def test_the_run_may_go_while_its_guard_takes_the_snapshot(tmp_path):
-    actions = FakeActions()
-    guard = guard_in(tmp_path, states.PLANNED, actions)
-    call = actions.take_snapshot
-
-    def call_and_die(params, seconds, progress):
-        actions.alive = False
-        return call(params, seconds, progress)
-
-    actions.take_snapshot = call_and_die
-    guard.handle(take_snapshot())
-    guard.tick()
-    assert guard.finished and on_disk(guard)["state"] == states.READY, "the next run goes on with it"
-    assert actions.restore_calls == []
-
-
-def test_a_full_disk_keeps_an_upgrade_from_starting(tmp_path, monkeypatch):
-    """The id of its snapshot is not stored, so the snapshot could not be restored."""
-    guard = guard_in(tmp_path, states.PLANNED, FakeActions())
-    guard.handle(take_snapshot())
-    fill_the_disk(monkeypatch)
-    data = guard.handle(WAIT)["record"]
-    assert data["state"] == states.SNAPSHOTTING and data["snapshot_result"]["failed"]
-    assert "could not be written (No space left on device)" in data["snapshot_result"]["msg"]
-    empty_the_disk(monkeypatch)
-    with pytest.raises(RewindError):
-        guard.handle(transition(states.ARMED, 10))

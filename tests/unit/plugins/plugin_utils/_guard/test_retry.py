@@ -9,7 +9,7 @@ from guard_builders import failed, is_ready, restored
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
-from ansible_collections.rewind.vps.plugins.plugin_utils._guard.guard import restore_with_retry, take_with_retry
+from ansible_collections.rewind.vps.plugins.plugin_utils._guard.retry import restore_with_retry, take_with_retry
 
 DONE = restored()
 FOREIGN = restored(already_in_progress=True, changed=False, msg="Server web1 was already being restored; that restore is finished")
