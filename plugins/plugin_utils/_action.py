@@ -38,7 +38,7 @@ display = Display()
 
 # Ansible loads an action in its main process, and each task is a fork of it. Thus `requests` is imported once, not in each task.
 requests_available()
-# Python's documentation recommends this before a fork: a task that collects garbage would copy the memory of the main process.
+# Python's documentation recommends this before a fork. Otherwise a garbage collection in a task copies the memory that both share.
 gc.freeze()
 
 NO_LOG_PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options

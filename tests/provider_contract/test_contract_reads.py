@@ -89,7 +89,7 @@ def test_an_identity_is_known_without_a_request_and_found_with_one(simulated_pro
 
 
 def test_an_unknown_server_is_an_error_with_the_candidates(simulated_provider):
-    for reference in ("nobody", "99999", "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "a/b", "../1", "x?y", "ğ", "%2e"):
+    for reference in ("missing", "99999", "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "a/b", "../1", "x?y", "ğ", "%2e"):
         error = failure(simulated_provider.provider.get_server, reference)
         assert (error.kind, error.outcome) == (errors.NOT_FOUND, errors.NOT_APPLIED)
         assert repr(reference) in error.message and simulated_provider.provider.display_name in error.message
@@ -190,8 +190,8 @@ def test_a_schedule_in_the_list(ilkbyte):
 
 
 def test_a_servers_snapshots_that_is_not_there(ilkbyte):
-    error = failure(ilkbyte.provider.list_snapshots, Server("nobody", "nobody"))
-    assert error.kind == errors.NOT_FOUND and error.server == "nobody"
+    error = failure(ilkbyte.provider.list_snapshots, Server("missing", "missing"))
+    assert error.kind == errors.NOT_FOUND and error.server == "missing"
 
 
 # --- the account and the clock
