@@ -45,7 +45,7 @@ def render(gathered: dict[str, Any]) -> str:
     return _template().render(
         version=VERSION, made=formatting.format_timestamp(gathered["made_at"]), made_at=gathered["made_at"], axis=axis,
         style=Markup(style),
-        # By it the content security policy admits this style and no other.
+        # With this hash, the content security policy allows this style and no other.
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         total=len(reports), cards=summary_view.cards(reports, accounts, history), urgent=urgent, max_attention=MAX_ATTENTION,
         open_rows={report.anchor for report in urgent} if len(urgent) <= MAX_OPEN_ROWS else set(),
