@@ -22,7 +22,7 @@ from ansible.playbook.task_include import TaskInclude
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._http import requests_available
+from ansible_collections.rewind.vps.plugins.module_utils._http.checks import requests_available
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts

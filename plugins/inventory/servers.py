@@ -234,11 +234,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _error_text(self, error: Exception) -> str:
         """Return Ansible's text of an error in an option or an expression. Errors in the file may quote it, so their text is not shown."""
+        name = type(error).__name__
         if not self._has_config:
-            return f"The file cannot be read ({type(error).__name__}). Next: check that it is YAML with plugin: {self.NAME}, and the vault password."
+            return f"The file cannot be read ({name}). Next: check that it is YAML with plugin: {self.NAME}, and the vault password."
         if isinstance(error, AnsibleError):
             return str(error)
-        return f"Internal error in rewind.vps ({type(error).__name__}). Next: please report this."
+        return f"Internal error in rewind.vps ({name}). Next: please report this."
 
     def _parse(self, path: str, cache: bool) -> None:
         config = self._read_config_data(path)

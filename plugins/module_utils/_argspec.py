@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ._errors import invalid_argument
-from ._http import is_loopback
+from ._http.checks import is_loopback
 from ._provider.registry import REGISTRY
 
 PROVIDERS = tuple(REGISTRY)

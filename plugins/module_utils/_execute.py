@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from . import _argspec as argspec
 from ._errors import Interrupted, error_result, internal_error_result, invalid_argument
-from ._http import requests_available
+from ._http.checks import requests_available
 from ._http.rate_limit import RateLimit
 from ._module.context import OperationContext
 from ._provider.registry import connect

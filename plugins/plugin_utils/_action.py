@@ -29,7 +29,7 @@ from ansible.utils.display import Display
 from ..module_utils._argspec import SECRET_OPTIONS, SERVERS_RULE
 from ..module_utils._errors import internal_error_result
 from ..module_utils._execute import execute
-from ..module_utils._http import requests_available
+from ..module_utils._http.checks import requests_available
 from ..module_utils._redaction import Redactor
 from ..module_utils._text import sanitize
 from . import _inventory_accounts as inventory_accounts

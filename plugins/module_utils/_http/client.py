@@ -22,7 +22,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from .._text import decode_json, extract_error_message
 from .._version import VERSION
-from . import is_loopback
+from .checks import is_loopback
 from .rate_limit import RateLimit, RateLimitExceeded
 from .session import HttpError, HttpResponse, HttpSession
 
