@@ -26,6 +26,7 @@ from .vpsorg.api import BASE, VpsOrgApi
 
 if TYPE_CHECKING:
     from .certificates import Certificates
+    from .machines import AnyMachinePool
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Options:
     ssh: bool = True
     disks: bool = True
     isolation: str = "auto"
+    machines: str = "simulated"
+    distribution: str = "debian"
+    snapshots: str = "disk"
     vpsorg_port: int = 0
     ilkbyte_port: int = 0
     admin_port: int = 0
@@ -81,7 +85,7 @@ class Sandbox:
         self._environment_path = self._state_dir / "environment"
         self._listeners: dict[str, Listener] = {}  # by cloud, and "admin"
         self._certificates: Certificates | None = None
-        self._machine_pool: MachinePool | StubMachinePool | None = None
+        self._machine_pool: AnyMachinePool | None = None
         self._state: SandboxState | None = None
 
     async def open(self) -> dict[str, Any]:
@@ -91,9 +95,7 @@ class Sandbox:
             from .certificates import Certificates
 
             self._certificates = Certificates(self._state_dir / "tls")
-        machine_pool = self._machine_pool = (
-            MachinePool(self._state_dir, isolation=options.isolation, ssh=options.ssh, first_port=options.ssh_port_base)
-            if options.disks else StubMachinePool(self._state_dir))
+        machine_pool = self._machine_pool = await self._create_machine_pool()
         state = self._state = SandboxState(machine_pool, speed=options.speed, vpsorg_servers=options.vpsorg_servers,
                                            ilkbyte_servers=options.ilkbyte_servers, seed=options.seed,
                                            extra_clouds=[extra.cloud for extra in self._extra_clouds])
@@ -112,6 +114,17 @@ class Sandbox:
         facts = self._facts()
         write_environment(self._environment_path, facts)
         return facts
+
+    async def _create_machine_pool(self) -> AnyMachinePool:
+        options = self._options
+        if options.machines == "qemu":
+            from .machines.qemu import QemuMachinePool
+
+            return await QemuMachinePool.create(self._state_dir, distribution=options.distribution, snapshots=options.snapshots,
+                                                first_port=options.ssh_port_base)
+        if not options.disks:
+            return StubMachinePool(self._state_dir)
+        return MachinePool(self._state_dir, isolation=options.isolation, ssh=options.ssh, first_port=options.ssh_port_base)
 
     def _facts(self) -> dict[str, Any]:
         options, machine_pool, state = self._options, self._machine_pool, self._state

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .app import Options, Sandbox
-from .machines import IsolationUnavailable
+from .machines import MachinesUnavailable
 
 PARENT_POLL_INTERVAL = 1.0
 
@@ -40,7 +40,7 @@ async def _run(options: Options, parent: int | None) -> int:
     try:
         try:
             facts = await sandbox.open()
-        except (OSError, ValueError, IsolationUnavailable) as error:
+        except (OSError, ValueError, MachinesUnavailable) as error:
             print(f"sandbox: cannot start: {error}", file=sys.stderr)
             return 1
         print(json.dumps(facts), flush=True)
@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-ssh", dest="ssh", action="store_false", help="disks only, no SSH")
     parser.add_argument("--no-disks", dest="disks", action="store_false", help="APIs only: servers have no disk and no SSH, and take no time")
     parser.add_argument("--tls", action="store_true", help="HTTPS with its own certificate authority (see ca_path)")
+    parser.add_argument("--machines", choices=("simulated", "qemu"), default="simulated",
+                        help="what the servers are: processes with a disk, or Debian machines in QEMU (default simulated)")
+    parser.add_argument("--distribution", choices=("debian", "rpm"), default="debian",
+                        help="of QEMU machines: Debian with apt, or a system with dnf and packages in rpm's format (default debian)")
+    parser.add_argument("--snapshots", choices=("disk", "memory"), default="disk",
+                        help="what a snapshot of a running QEMU machine contains: the disk as after a power cut, or memory too (default disk)")
     parser.add_argument("--isolation", choices=("auto", "namespace", "directory"), default="auto",
                         help="how the servers' commands are isolated (default auto)")
     for name in ("vpsorg-port", "ilkbyte-port", "admin-port"):

@@ -55,6 +55,7 @@ class SandboxHandle:
 @contextmanager
 def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_servers: int | None = None,
            speed: float = 60.0, seed: int = 0, ssh: bool = True, disks: bool = True, isolation: str = "auto",
+           machines: str = "simulated", distribution: str = "debian", snapshots: str = "disk",
            state: Path | None = None, tls: bool = False, python: str = sys.executable) -> Iterator[SandboxHandle]:
     """Run a sandbox for the duration of the `with` block. It also ends when this process ends for any reason.
 
@@ -66,6 +67,9 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
         seed: Random durations and sizes are the same for the same seed.
         ssh: False for disks without SSH, which starts in well under a second.
         disks: False for servers without disk or SSH; their operations take no real time.
+        machines: "simulated", or "qemu" for Debian machines in QEMU.
+        distribution: Of QEMU machines: "debian", or "rpm" for a system with dnf.
+        snapshots: What a snapshot of a running QEMU machine contains: "disk" or "memory".
         state: Directory for disks and keys; default a temporary one.
         tls: Serve HTTPS with certificates of a CA that the sandbox creates.
         python: An interpreter with starlette, uvicorn and asyncssh.
@@ -73,7 +77,8 @@ def launch(*, servers: int = 2, vpsorg_servers: int | None = None, ilkbyte_serve
     # A directory that does not exist yet: the sandbox creates it, and removes it even if this process is killed.
     directory = state or Path(tempfile.gettempdir(), f"rewind-sandbox-{secrets.token_hex(6)}")
     values = {"servers": servers, "vpsorg-servers": vpsorg_servers, "ilkbyte-servers": ilkbyte_servers, "speed": speed, "seed": seed,
-              "isolation": isolation, "state": directory, "parent": os.getpid()}
+              "isolation": isolation, "machines": machines, "distribution": distribution,
+              "snapshots": snapshots, "state": directory, "parent": os.getpid()}
     flags = {"--no-ssh": not ssh, "--no-disks": not disks, "--tls": tls}
     command = [python, "-m", "sandbox", *(f"--{name}={value}" for name, value in values.items() if value is not None),
                *(flag for flag, given in flags.items() if given)]

@@ -8,7 +8,7 @@ import random
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .clock import CancellableWaits, SandboxClock
 from .cloud import Cloud
@@ -16,11 +16,13 @@ from .faults.table import FaultTable
 from .ilkbyte.api import Key
 from .ilkbyte.cloud import Ilkbyte
 from .listeners import Listener
-from .machines import MachinePool, StubMachinePool
 from .request_log import RequestLog
 from .settings import Settings
 from .vpsorg.api import Token
 from .vpsorg.cloud import VpsOrg
+
+if TYPE_CHECKING:
+    from .machines import AnyMachinePool
 
 
 @dataclass
@@ -50,7 +52,7 @@ class SandboxState:
     Durations and sizes are random, but equal for the same seed and the same calls. Extra clouds have no servers until a reset adds some.
     """
 
-    def __init__(self, machine_pool: MachinePool | StubMachinePool, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
+    def __init__(self, machine_pool: AnyMachinePool, *, speed: float, vpsorg_servers: int, ilkbyte_servers: int,
                  seed: int, extra_clouds: Sequence[Callable[[SandboxState], Cloud[Any]]] = ()) -> None:
         self.machine_pool = machine_pool
         self.seed = seed

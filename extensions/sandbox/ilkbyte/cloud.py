@@ -109,6 +109,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             started()
             if action == "reboot":
                 await self.sandbox.clock.sleep_until((started_at + ends_at) / 2)
+                await server.machine.shut_down()
                 await server.machine.power_off()
                 self.record_event("power_stopped", server)
             await self.sandbox.clock.sleep_until(ends_at)
@@ -116,6 +117,8 @@ class Ilkbyte(Cloud[IlkbyteServer]):
                 await self.set_power(server, "running")
                 self.record_event("power_started", server)
             elif server.power == "running":  # it may have powered itself off
+                if action == "shutdown" and not await server.machine.shut_down():
+                    return  # the guest ignores ACPI
                 await self.set_power(server, "shutoff")
                 self.record_event("power_stopped", server)
 

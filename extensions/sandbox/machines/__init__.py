@@ -7,10 +7,17 @@ for trying things, not a jail: a user of a machine is trusted like the user who 
 
 from __future__ import annotations
 
-from .isolation import IsolationUnavailable
+from typing import TYPE_CHECKING, Union
+
+from .isolation import MachinesUnavailable
 from .machine import Machine, MachineError
 from .pool import MachinePool
 from .runtime import MachineRuntimeError
 from .stub import StubMachinePool
 
-__all__ = ["StubMachinePool", "IsolationUnavailable", "Machine", "MachineError", "MachinePool", "MachineRuntimeError"]
+if TYPE_CHECKING:
+    from .qemu import QemuMachinePool
+
+    AnyMachinePool = Union[MachinePool, StubMachinePool, QemuMachinePool]
+
+__all__ = ["StubMachinePool", "MachinesUnavailable", "Machine", "MachineError", "MachinePool", "MachineRuntimeError"]

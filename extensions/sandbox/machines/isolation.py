@@ -26,8 +26,8 @@ _REASONS = {
 }
 
 
-class IsolationUnavailable(Exception):
-    """The requested isolation is not available on this host; the message says why."""
+class MachinesUnavailable(Exception):
+    """The requested kind of machines is not available on this host; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def login_shell() -> str:
 def choose_isolation(requested: str, scratch: Path) -> Isolation:
     """Try the kinds that `requested` allows, the best first. `scratch` is a directory for the probe's disk.
 
-    `auto` falls back to a directory, `namespace` does not; the others ask for one kind. Blocks for about 0.1 s. Raises IsolationUnavailable.
+    `auto` falls back to a directory, `namespace` does not; the others ask for one kind. Blocks for about 0.1 s. Raises MachinesUnavailable.
     """
     if requested == DIRECTORY:
         return Isolation(DIRECTORY, _REASONS[DIRECTORY])
@@ -77,7 +77,7 @@ def choose_isolation(requested: str, scratch: Path) -> Isolation:
     reason = f"Namespaces cannot be used here ({'; '.join(dict.fromkeys(problems))}{_known_causes()})"
     if requested == "auto":
         return Isolation(DIRECTORY, f"{reason}, so commands run on this host, and absolute paths are the host's own.")
-    raise IsolationUnavailable(f"{reason}.")
+    raise MachinesUnavailable(f"{reason}.")
 
 
 def _probe(kind: str, scratch: Path) -> str | None:

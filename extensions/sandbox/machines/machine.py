@@ -95,6 +95,11 @@ class Machine:
         async with self._lock:
             await self._power_off()
 
+    async def shut_down(self) -> bool:
+        """Ask the machine to shut down. Return whether it is off. These machines obey at once; others may need time or ignore it."""
+        await self.power_off()
+        return True
+
     async def set_network(self, up: bool) -> None:
         """Down: close the port and drop connections; processes continue. It persists over a power cycle."""
         async with self._lock:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .disk_content import make_disk
 from .isolation import DIRECTORY, Isolation, choose_isolation, login_shell, python_for_machines
 from .machine import Machine
+from .ports import HOST
 from .runtime import Runtime, RuntimeSpec
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class MachinePool:
         """`isolation`: auto, namespace, root-namespace, user-namespace or directory. With `ssh=False` machines are disks only.
 
         Machines have ports from `first_port` on, or any free ones. Blocks for about 0.2 s to find an isolation that works. Raises
-        IsolationUnavailable.
+        MachinesUnavailable.
         """
         # Mount points are compared with the kernel's paths, which have no symlinks.
         self._directory = state_dir.resolve() / "machines"
@@ -86,7 +87,7 @@ class MachinePool:
     def _create_ssh_server(self, name: str, runtime: Runtime, port: int, is_network_cut: Callable[[], bool]) -> SshServer:
         import asyncssh
 
-        from .ssh_server import HOST, SshServer
+        from .ssh_server import SshServer
 
         host_key = asyncssh.generate_private_key(_KEY_TYPE)
         ssh_server = SshServer(runtime, port=port, host_key=host_key, client_key=self._authorized, is_network_cut=is_network_cut)

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import asyncssh
 
+from .ports import reserve_port
 from .runtime import Runtime
 from .session import run_session
 from .sftp import MachineSFTPServer
 
-HOST = "127.0.0.1"
 CLOSE_TIMEOUT = 5.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds.
 
@@ -30,7 +30,7 @@ class SshServer:
         self._client_key = client_key
         self._is_network_cut = is_network_cut
         # Bound but not listening: clients are refused, and the port stays reserved while the machine is off.
-        self._reservation = _bind(port)
+        self._reservation = reserve_port(port)
         self.port: int = self._reservation.getsockname()[1]
         self.was_used = False
         self._acceptor: asyncssh.SSHAcceptor | None = None
@@ -39,7 +39,7 @@ class SshServer:
 
     async def open(self) -> None:
         self._acceptor = await asyncssh.listen(
-            sock=_bind(self.port), server_factory=self._track_connection, server_host_keys=[self._host_key],
+            sock=reserve_port(self.port), server_factory=self._track_connection, server_host_keys=[self._host_key],
             authorized_client_keys=self._client_key, password_auth=False, kbdint_auth=False, host_based_auth=False, gss_host=None,
             process_factory=self._start_session, sftp_factory=self._start_sftp, allow_scp=False, line_editor=False, encoding=None,
             x11_forwarding=False, agent_forwarding=False, backlog=128, tcp_keepalive=False)
@@ -103,15 +103,3 @@ class _ConnectionTracker(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         return True
-
-
-def _bind(port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        # The listening socket shares the port with its reservation.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((HOST, port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock

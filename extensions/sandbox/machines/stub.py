@@ -37,6 +37,10 @@ class StubMachine:
     async def power_off(self) -> None:
         self.powered_on = False
 
+    async def shut_down(self) -> bool:
+        self.powered_on = False
+        return True
+
     async def set_network(self, up: bool) -> None:
         self.network_up = up
 

@@ -120,11 +120,15 @@ class VpsOrg(Cloud[VpsServer]):
     async def _power(self, server: VpsServer, action: str, started_at: float, ends_at: float, final: str) -> None:
         if action == "restart":
             await self.sandbox.clock.sleep_until(started_at + (ends_at - started_at) * 0.4)
+            await server.machine.shut_down()
             await server.machine.power_off()
             self.record_event("power_stopped", server)
         await self.sandbox.clock.sleep_until(ends_at)
         if final == "active":
             await server.machine.power_on()
+        elif action == "stop" and not await server.machine.shut_down():
+            self.set_status(server, "active")  # the guest ignores ACPI
+            return
         else:
             await server.machine.power_off()
         self.set_status(server, final)

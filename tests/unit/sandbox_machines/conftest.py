@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "extensions"))
 
 import machine_helpers  # noqa: E402
 
-from sandbox.machines import IsolationUnavailable  # noqa: E402
+from sandbox.machines import MachinesUnavailable  # noqa: E402
 from sandbox.machines.isolation import choose_isolation  # noqa: E402
 
 NAMESPACE_KINDS = ("root-namespace", "user-namespace")
@@ -48,7 +48,7 @@ def unavailable(tmp_path_factory):
     for kind in NAMESPACE_KINDS:
         try:
             choose_isolation(kind, tmp_path_factory.mktemp("probe"))
-        except IsolationUnavailable as problem:
+        except MachinesUnavailable as problem:
             reasons[kind] = str(problem)
     return reasons
 

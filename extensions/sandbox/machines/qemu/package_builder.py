@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build the test packages for apt or dnf, and one small repository for each of them."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+from pathlib import Path
+
+from .lab_packages import LabPackage, Version
+
+REPOSITORIES = "/srv/lab"
+"""In the machine: one repository with version 2 for each package, in a directory with its name."""
+
+
+def build_debian_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> None:
+    """Write `old/NAME.deb` and the repositories `new/NAME/` to `work_dir`."""
+    for package in packages:
+        _build_deb(package, 1, package.old, work_dir / "old" / f"{package.name}.deb")
+        repository = work_dir / "new" / package.name
+        _build_deb(package, 2, package.new, repository / f"{package.name}.deb")
+        index = subprocess.run(["dpkg-scanpackages", "--multiversion", "."], cwd=repository, check=True, capture_output=True).stdout
+        (repository / "Packages").write_bytes(index)
+        (repository / "Packages.gz").write_bytes(gzip.compress(index, mtime=0))
+
+
+def build_rpm_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> None:
+    """Write `old/*.rpm` and the repositories `new/NAME/` to `work_dir`."""
+    for package in packages:
+        _build_rpm(package, 1, package.old, work_dir / "old")
+        repository = work_dir / "new" / package.name
+        _build_rpm(package, 2, package.new, repository)
+        subprocess.run(["createrepo_c", "--quiet", "--no-database", str(repository)], check=True, capture_output=True)
+
+
+def _build_deb(package: LabPackage, number: int, version: Version, target: Path) -> None:
+    tree = target.with_suffix(".tree")
+    control = tree / "DEBIAN"
+    control.mkdir(parents=True)
+    (control / "control").write_text(
+        f"Package: {package.name}\nVersion: {number}\nArchitecture: all\nMaintainer: rewind.vps <rewind@example.invalid>\n"
+        f"Description: test package; version 2: {package.fault}\n")
+    if version.config_files:
+        (control / "conffiles").write_text("".join(f"{path}\n" for path in version.config_files))
+    if version.postinst:
+        script = control / "postinst"
+        script.write_text(f'#!/bin/sh\nset -e\n[ "$1" = configure ] || exit 0\n{version.postinst}')
+        script.chmod(0o755)
+    for path, content in version.files.items():
+        file = tree / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    # Without compression: dpkg in an emulated machine unpacks it faster.
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(target)], check=True, capture_output=True)
+    shutil.rmtree(tree)
+
+
+def _build_rpm(package: LabPackage, number: int, version: Version, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    tree = target / f"{package.name}.tree"
+    for path, content in version.files.items():
+        file = tree / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    listed = [("%config(noreplace) " if path in version.config_files else "") + path for path in version.files]
+    spec = target / f"{package.name}.spec"
+    spec.write_text(
+        f"Name: {package.name}\nVersion: {number}\nRelease: 1\nSummary: test package\nLicense: GPL-3.0-or-later\nBuildArch: noarch\nAutoReqProv: no\n"
+        f"%description\nVersion 2: {package.fault}\n%install\ncp -a {tree}/. %{{buildroot}}/\n"
+        f"%post\n{version.postinst or ':'}\n%files\n%defattr(-,root,root)\n" + "\n".join(listed) + "\n")
+    subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {target}/build", "--define", f"_rpmdir {target}", "--define",
+                    "_rpmfilename %%{NAME}-%%{VERSION}.rpm", str(spec)], check=True, capture_output=True)
+    shutil.rmtree(target / "build", ignore_errors=True)
+    shutil.rmtree(tree)
+    spec.unlink()
