@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # These need the packages.
     from demo.checks import DemoCheckFailed
     from demo.console import DemoConsole
+    from demo.real_scenario import RealScenario
     from demo.scenario import Scenario
     from sandbox import AdminError, launch
+    from sandbox.machine_inspection import InspectionError
 
     console = DemoConsole()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -43,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print_text("Everything runs on this machine, without an account: the sandbox simulates two providers and their servers.")
         with (
             tempfile.TemporaryDirectory(prefix="rw-demo-", dir=_short_temp_directory(), ignore_cleanup_errors=True) as scratch,
-            launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation) as sandbox,
+            launch(vpsorg_servers=2, ilkbyte_servers=1, speed=options.speed, isolation=options.isolation,
+                   machines="qemu" if options.real else "simulated") as sandbox,
         ):
-            Scenario(sandbox, console, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
-    except (DemoCheckFailed, AdminError, OSError, RuntimeError) as problem:
+            if options.real:
+                RealScenario(sandbox, console, EXTENSIONS.parent, Path(scratch)).play()
+            else:
+                Scenario(sandbox, console, EXTENSIONS.parent, Path(scratch)).play(restore_fails=options.restore_fails)
+    except (DemoCheckFailed, AdminError, InspectionError, OSError, RuntimeError) as problem:
         console.failure(str(problem))
         return 1
     except SystemExit:
@@ -83,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--isolation", default="auto", choices=("auto", "namespace", "directory"),
                         help="how the sandbox isolates its servers (default %(default)s)")
     parser.add_argument("--restore-fails", action="store_true", help="let every restore fail half way; the demo then exits with status 1")
+    parser.add_argument("--real", action="store_true", help="with Debian machines in QEMU as servers, which fail by real packages")
     return parser
 
 
