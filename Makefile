@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 /usr/bin/python3 python3.14 python3.13 pyt
 NOX = $(or $(PYTHON),$(error No Python found: install Python 3.11 or newer, for example apt install python3 python3-venv)) \
 	tests/tools/bootstrap.py
 ARGS ?=
-COMMANDS = demo sandbox lint sanity pytest molecule mutants secret-scan benchmark ecosystem-checks docs changelog release-check \
+COMMANDS = demo sandbox lint sanity pytest molecule mutants secret-scan benchmark test-real ecosystem-checks docs changelog release-check \
 	run lock clean
 
 .PHONY: help test test-all $(COMMANDS)
@@ -23,6 +23,7 @@ help:
 	@echo 'make mutants    change the code in ways that the tests must detect (ARGS="-k restore")'
 	@echo 'make secret-scan'
 	@echo '                search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
+	@echo 'make test-real  the tests with Debian machines in QEMU (make test runs three of them)'
 	@echo 'make benchmark  what tasks cost in time, CPU, memory and requests, compared with Ansible'"'"'s own (ARGS="fleet role")'
 	@echo 'make ecosystem-checks'
 	@echo '                docs lint and site, changelog, execution environment, Galaxy'"'"'s import, rulebooks, sanity on other cores'

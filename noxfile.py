@@ -24,7 +24,7 @@ nox.options.sessions = ["test"]
 # In the summary "73 s" and not "a minute".
 nox.tasks._duration_str = nox.sessions._duration_str = lambda seconds, text: text.format(time=f"{seconds:.1f} s")
 
-QUICK, SLOW = "not slow and not rulebook", "slow and not rulebook"
+QUICK, SLOW = "not slow and not rulebook and not real", "slow and not rulebook and not real"
 
 
 def _on_sigterm(_number: int, _frame: FrameType | None) -> None:
@@ -123,6 +123,21 @@ def secret_scan(session: nox.Session, core: str) -> None:
     """Search for leaked secrets, on four versions of ansible-core."""
     with workspace(session, core) as space:
         run_pytest(space, "secret_scan")
+
+
+@nox.session(name="real-machines")
+@nox.parametrize("core", ["oldest", "test"], ids=["oldest", "newest"])
+def real_machines(session: nox.Session, core: str) -> None:
+    """The guarded upgrade and the modules with Debian machines in QEMU."""
+    with workspace(session, core) as space:
+        cores = os.cpu_count() or 1
+        options = ("-n", max(1, cores // 2), "--dist", "worksteal", "--durations", "0", "--durations-min", "1")
+        space.python("-m", "pytest", "tests/real", *options, *session.posargs)
+
+
+@nox.session(name="test-real", requires=["real-machines"])
+def test_real(session: nox.Session) -> None:
+    """All tests of real machines, on the oldest and the newest supported ansible-core."""
 
 
 @nox.session
@@ -230,7 +245,8 @@ def release_check(session: nox.Session) -> None:
 OTHER_CORES = ["pytest-oldest", "secret-scan(oldest)", "secret-scan(middle)", "secret-scan(next)"]
 
 
-@nox.session(name="test-all", requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "release-check"])
+@nox.session(name="test-all", requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "test-real",
+                                         "release-check"])
 def test_all(session: nox.Session) -> None:
     """All checks, the slow tests, and the tests on the oldest supported ansible-core."""
 

@@ -26,6 +26,7 @@ MARKERS = (
     "duration(seconds): takes longer than about five seconds, or about so many; the longest begin first",
     "secret_scan: searches all that a run leaves behind for secrets; run on four versions of ansible-core by make secret-scan",
     "rulebook: runs ansible-rulebook, which has an environment of its own; run by make ecosystem-checks only",
+    "real: needs real machines for minutes; run by make test-real only",
     "slow: waits for minutes, or one of many of its kind; run by make test-all only",
 )
 # Set by the process that makes the view, and inherited by xdist's workers.

@@ -53,6 +53,7 @@ class UpgradeRunner:
     sandbox: SandboxHandle
     directory: Path
     control_path: str
+    wait_seconds = WAIT_SECONDS
 
     def __post_init__(self) -> None:
         self._runner = PlaybookRunner(self.sandbox, self.directory)
@@ -139,14 +140,14 @@ class UpgradeRunner:
 
     def wait_until(self, poll: Callable[[], Any], description: str) -> Any:
         """Wait until it gives something true."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + self.wait_seconds
         while time.monotonic() < deadline:
             with contextlib.suppress(IndexError, OSError, ValueError):
                 found = poll()
                 if found:
                     return found
             time.sleep(0.1)
-        raise AssertionError(f"waited {WAIT_SECONDS} s for {description}")
+        raise AssertionError(f"waited {self.wait_seconds} s for {description}")
 
     def wait_for_state(self, host: str, *states: str) -> dict[str, Any]:
         """Wait until the server's newest run record is in one of the states."""

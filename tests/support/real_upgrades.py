@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guarded upgrades of real machines, and what is seen inside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sandbox.machine_inspection import Inspection, MachineInspector
+from support.guarded_upgrade import PLAYBOOK, UpgradeRunner
+from support.playbook_runner import Run, clean_environment, descendants
+
+# Emulated machines take their time, on a busy host a multiple of it. No test depends on how long anything takes.
+LIMITS = {
+    "timeout": 600, "check_timeout": 120, "grace_period": 60, "connection_timeout": 400, "reboot_timeout": 400, "rollback_timeout": 1200,
+    "diagnostics_timeout": 30,
+}
+
+
+class RealUpgrades(UpgradeRunner):
+    """Guarded upgrades of web1 at VPS.org and app1 at Ilkbyte, both real machines."""
+
+    wait_seconds = 1200
+
+    def start(self, hosts: str, *arguments: str, playbook: str = PLAYBOOK, environment: dict[str, str] | None = None, **options: Any) -> Any:
+        return super().start(hosts, *arguments, playbook=playbook, environment=environment, **{**LIMITS, **options})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.machines = MachineInspector(self.sandbox)
+        self.ssh = self.machines.run
+        self.offer = self.machines.offer
+        self.inspect = self.machines.inspect
+        self.wait_for_ssh = self.machines.wait_for_login
+
+    def assert_upgraded(self, host: str, run: Run) -> None:
+        """The run confirmed the upgrade, asked for one snapshot and no restore, and left nothing behind."""
+        assert run.status == 0, run.output
+        assert self.record(host)["outcome"] == "upgraded"
+        assert self.count_requests(host, "snapshots.create") == 1
+        assert self.count_requests(host, "snapshots.restore") == 0
+        assert self.inspect(host).markers == []
+        assert self.no_guard_left()
+
+    def assert_restored(self, host: str, before: Inspection) -> None:
+        """One snapshot and one restore were requested, the record says so, and the machine is exactly as before, in a new boot."""
+        assert self.record(host)["outcome"] == "rolled_back", self.record(host)
+        assert self.count_requests(host, "snapshots.create") == 1
+        assert self.count_requests(host, "snapshots.restore") == 1
+        self.wait_for_ssh(host)
+        after = self.inspect(host)
+        assert (after.packages, after.tree, after.markers) == (before.packages, before.tree, [])
+        assert after.boot != before.boot or self.sandbox_has_memory_snapshots
+        assert self.no_guard_left()
+
+    @property
+    def sandbox_has_memory_snapshots(self) -> bool:
+        return "contain the memory" in self.sandbox.isolation_reason
+
+    def stop_processes(self, pid: int) -> None:
+        """Stop a run without ending it, as where its machine is out of memory: none of its own limits works."""
+        for process in (pid, *descendants(pid)):
+            os.kill(process, signal.SIGSTOP)
+
+    def start_on_terminal(self, hosts: str, **options: Any) -> Terminal:
+        """Start a guarded upgrade on a terminal of its own, as a person does."""
+        variables = self.directory / "terminal.json"
+        variables.write_text(json.dumps({"target": hosts, **{f"guarded_upgrade_{name}": value for name, value in {**LIMITS, **options}.items()}}))
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        command = [sys.executable, program, "-i", self.sandbox.inventory, PLAYBOOK, "-e", f"@{variables}"]
+        return Terminal(command, {**clean_environment(self.directory / "home"), **self.environment}, self.directory)
+
+
+class Terminal:
+    """A program on a pseudo-terminal."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], directory: Path) -> None:
+        self._output = bytearray()
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(directory)
+            os.execve(command[0], command, environment)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def press_ctrl_c(self) -> None:
+        os.write(self._terminal, b"\x03")
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for the end; return the exit status (negative for a signal) and everything that was shown."""
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self._reader.join(10)
+        os.close(self._terminal)
+        return status, self._output.decode(errors="replace")
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._terminal, 65536)
+            except OSError:  # its last process has ended
+                return
+            self._output += data
+
+
+def kill_group(pid: int) -> None:
+    """End a process group at once, as when a terminal's or container's processes are killed together."""
+    os.killpg(os.getpgid(pid), signal.SIGKILL)
+
+
+@contextmanager
+def real_upgrades(sandbox: Any, directory: Path) -> Iterator[RealUpgrades]:
+    """As `upgrade_runner`, for real machines."""
+    # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
+    with TemporaryDirectory(prefix="rw-cp-") as control_path:
+        runner = RealUpgrades(sandbox, directory, control_path)
+        try:
+            yield runner
+        finally:
+            runner.kill_remaining_guards()
