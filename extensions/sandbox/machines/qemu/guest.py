@@ -177,6 +177,8 @@ class Guest:
     def _command(self, qmp_fd: int, agent_fd: int, saved_state: str | None) -> list[str]:
         forward = f",hostfwd=tcp:127.0.0.1:{self._ssh_port}-:22" if self._ssh_port else ""
         return [
+            # However the sandbox ends, its machines end too.
+            "setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-smp", "1", "-m", str(MEMORY_MB), "-machine", "q35",
             *ACCELERATORS[self._accelerator],
             "-kernel", str(self._kernel), "-initrd", str(self._initrd), "-append", "console=ttyS0 root=/dev/vda rw net.ifnames=0 quiet panic=-1",

@@ -26,7 +26,7 @@ from .package_builder import REPOSITORIES, build_debian_packages, build_rpm_pack
 # Program: the Debian package that has it.
 _PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils", "mmdebstrap": "mmdebstrap", "dpkg-scanpackages": "dpkg-dev",
-    "busybox": "busybox-static", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "ssh-keygen": "openssh-client", "apt-get": "apt",
+    "busybox": "busybox-static", "cpio": "cpio", "mkfs.ext4": "e2fsprogs", "ssh-keygen": "openssh-client", "apt-get": "apt", "setpriv": "util-linux",
 }
 _RPM_PROGRAMS = {"rpmbuild": "rpm", "createrepo_c": "createrepo-c"}
 GUEST_PACKAGES = ("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "python3", "python3-apt", "udev", "kmod", "iproute2",
