@@ -66,7 +66,7 @@ class RealScenario:
         self._console.verified(f"the roll-out stopped there; {DISCONNECTED} was not changed.")
 
     def _upgrade_disconnected(self, before: dict[str, Inspection]) -> None:
-        self._console.step("Upgrade a server that cuts itself off", "The machine stays on, but nobody can reach it, and Ansible cannot repair it.")
+        self._console.step("Upgrade a server that cuts itself off", "The machine stays on but is unreachable, and Ansible cannot repair it.")
         result = self._playbooks.run(PLAYBOOK, "--limit", DISCONNECTED)
         self._require(result.status != 0, "expected ansible-playbook to fail")
         checks.check_recorded_outcomes(self._state_dir, {HEALTHY: "upgraded", BROKEN: "rolled_back", DISCONNECTED: "rolled_back"})

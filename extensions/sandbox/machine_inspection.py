@@ -28,7 +28,7 @@ echo "markers $(find /var/tmp /var/lib /root -xdev -name '*rewind*' | xargs)"
 
 
 class InspectionError(Exception):
-    """A command on a machine failed, or nobody can log in."""
+    """A command on a machine failed, or a login is impossible."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class MachineInspector:
         self.run(server, shlex.join(["/usr/local/sbin/lab-offer", *packages]))
 
     def wait_for_login(self, server: str) -> None:
-        """Wait until somebody can log in. Raises InspectionError."""
+        """Wait until a login succeeds. Raises InspectionError."""
         deadline = time.monotonic() + LOGIN_TIMEOUT
         while True:
             try:

@@ -76,7 +76,7 @@ PACKAGES = (
              postinst="rm -f /etc/systemd/network/*.network\n"
                       "if [ -d /run/systemd/system ]; then systemctl stop systemd-networkd.socket systemd-networkd; ip link set eth0 down; fi\n"),
     _package("lab-rejects-logins", "sshd rejects every new login",
-             postinst="mkdir -p /etc/ssh/sshd_config.d\necho 'AllowUsers nobody' >/etc/ssh/sshd_config.d/90-lab.conf\nsystemctl restart ssh\n"),
+             postinst="mkdir -p /etc/ssh/sshd_config.d\necho 'AllowUsers no-such-user' >/etc/ssh/sshd_config.d/90-lab.conf\nsystemctl restart ssh\n"),
     _package("lab-replaces-init", "it replaces /sbin/init",
              postinst="rm -f /sbin/init\nprintf '#!/bin/sh\\nexit 1\\n' >/sbin/init\nchmod 755 /sbin/init\n"),
     _package("lab-bad-fstab", "fstab names a device that never appears",
