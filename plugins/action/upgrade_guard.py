@@ -12,13 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible import context as command_line
-from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.playbook.block import Block
-from ansible.playbook.helpers import load_list_of_blocks
-from ansible.playbook.role_include import IncludeRole
-from ansible.playbook.task_include import TaskInclude
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
@@ -39,7 +35,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
     credential_values,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import HANDLER_KEYWORD_RISKS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 
 # Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
 PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
@@ -104,6 +102,8 @@ class ActionModule(ControllerAction):
             return Steps(parameters, self._context(task_vars)).run(parameters["step"])
         except OperationFailed as failure:
             return failure.result
+        except NotSelected as reason:
+            return {"skipped": True, "changed": False, "msg": str(reason), "skip_reason": str(reason), "warnings": [str(reason)]}
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
@@ -146,48 +146,33 @@ class ActionModule(ControllerAction):
                 keyword for keyword in HANDLER_KEYWORD_RISKS
                 if boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
             },
-            check_mode=self._task.check_mode,
+            check_mode=bool(self._task.check_mode or command_line.CLIARGS.get("check")),
             all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),
-            load_files=self._load_files,
+            check_tasks=lambda *files: self._analysis(task_vars).check(*files),
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )
 
-    def _load_files(self, files: list[str], roles: list[str]) -> None:
-        """Parse the user's files of tasks with what they import, and roles, as Ansible does when it includes them.
-
-        A mistake found at that time (a module that does not exist, a wrong indentation) would end the whole playbook and skip
-        every rescue. Here it fails the plan of this host.
-
-        Raises:
-            AnsibleError: with the place in the file.
-        """
-        task = self._task
-        common = {"variable_manager": task.get_variable_manager(), "loader": self._loader}
-        # As in the role: short names mean what they mean outside of a collection. A dynamic include would not pass the keyword on.
-        block = Block.load({"block": [], "collections": ["ansible.legacy"]}, play=task.play, parent_block=task._parent, role=task._role, **common)
-        for file in files:
-            content = self._loader.load_from_file(file)
-            if not isinstance(content, (list, type(None))):
-                raise AnsibleParserError(f"{file} must contain a list of tasks", obj=content)
-            include = TaskInclude.load({"ansible.builtin.include_tasks": {"file": file}}, block=block, role=task._role, **common)
-            load_list_of_blocks(content or [], play=task.play, parent_block=include.build_parent_block(), role=task._role, **common)
-        for role in roles:
-            include = IncludeRole.load({"ansible.builtin.include_role": {"name": role}}, block=block, role=task._role, **common)
-            include.get_block_list(play=task.play, **common)
+    def _analysis(self, task_vars: dict[str, Any]) -> PlayAnalysis:
+        host = task_vars["inventory_hostname"]
+        return PlayAnalysis(self._task, self._loader, host, list(task_vars.get("ansible_play_batch") or [host]), _is_own_playbook(task_vars))
 
     def _forks(self, task_vars: dict[str, Any]) -> int | None:
-        """Only with Ansible's usual strategy does one server wait for a fork of another's between two of its tasks."""
-        strategy = str(getattr(self._task.play, "strategy", None) or "linear").rpartition(".")[2]
-        return int(task_vars.get("ansible_forks") or 5) if strategy in ("linear", "debug") else None
+        """With host_pinned no server waits for a fork of another's between two of its tasks."""
+        is_host_pinned = "host_pinned" in strategy_names(getattr(self._task.play, "strategy", None))
+        return None if is_host_pinned else int(task_vars.get("ansible_forks") or 5)
 
     def _search_paths(self, task_vars: dict[str, Any]) -> list[str]:
         """Where the user's files may lie: beside the playbook, unless that is one of ours; where one stands; beside the inventory."""
         playbook = str(task_vars.get("playbook_dir") or "")
-        own_playbooks = Path(__file__).resolve().parents[2] / "playbooks"
-        search_paths = [] if not playbook or Path(playbook).resolve() == own_playbooks else [playbook, os.path.join(playbook, "tasks")]
+        search_paths = [] if not playbook or _is_own_playbook(task_vars) else [playbook, os.path.join(playbook, "tasks")]
         inventory = task_vars.get("inventory_dir")
         return [*search_paths, os.getcwd(), *([str(inventory)] if inventory else [])]
+
+
+def _is_own_playbook(task_vars: dict[str, Any]) -> bool:
+    playbook = str(task_vars.get("playbook_dir") or "")
+    return bool(playbook) and Path(playbook).resolve() == Path(__file__).resolve().parents[2] / "playbooks"
 
 
 def _ansible_playbook_pid() -> int:

@@ -115,4 +115,5 @@ class RunContext:
     all_hosts: list[str] = field(default_factory=list)  # of the play, failed ones included
     more_secrets: list[str] = field(repr=False, default_factory=list)  # passwords of the connection
     progress: Callable[[str], None] = lambda text: None
-    load_files: Callable[[list[str], list[str]], None] = lambda files, roles: None  # parses files of tasks, and roles, as Ansible would
+    # Analyses the upgrade's files and roles, and other files, and returns warnings; see play_analysis.PlayAnalysis.check.
+    check_tasks: Callable[[list[str] | None, list[str], list[str]], list[str]] = lambda tasks, roles, others: []

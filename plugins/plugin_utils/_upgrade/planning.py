@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -74,16 +73,6 @@ def warn_too_few_forks(context: RunContext) -> list[str]:
         "once, so a server that hangs uses up the time of the others. "
         f"Use as many forks as servers (-f {servers}), or a smaller serial."
     ]
-
-
-def validate_task_files(paths: list[str]) -> None:
-    """Raise `invalid_argument` for files that would end the play for the server without the checks."""
-    for path in paths:
-        found = re.search(r"\bmeta['\"]?\s*:\s*['\"]?(end_\w+)", Path(path).read_text(encoding="utf-8", errors="replace"))
-        if found:
-            raise invalid_argument(
-                f"{path} has meta: {found[1]}, which would skip the checks and the confirmation", "use a condition on the tasks instead",
-            )
 
 
 def validate_record(previous: RunRecord | None, context: RunContext) -> None:

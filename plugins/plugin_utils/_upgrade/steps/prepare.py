@@ -25,7 +25,7 @@ class PrepareSteps(StepBase):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
-        files = self._validate_files("tasks", "checks", "notify_tasks", roles=params["roles"])
+        files, warnings = self._validate_files("tasks", "checks", "notify_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         name = self._new_snapshot_name
         cloud = self._preflight(name)
@@ -50,14 +50,14 @@ class PrepareSteps(StepBase):
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(params["marker_dir"], run["run_id"])
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
-        warnings = planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
+        warnings += planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
         if resumed and not context.check_mode:
             context.progress(lines[0])
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _find_interrupted(self) -> Result:
         params, context = self._params, self._context
-        files = self._validate_files("checks", "notify_tasks")
+        files, warnings = self._validate_files("checks", "notify_tasks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -69,16 +69,17 @@ class PrepareSteps(StepBase):
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
-            return {"changed": False, "msg": lines[0], "plan": lines, "run": run}
+            return {"changed": False, "msg": lines[0], "plan": lines, "run": run, "warnings": warnings}
         run.update(
             next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
             marker=previous.data["marker"],
         )
         lines = planning.plan_lines(run, params, cloud)
-        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
     def _find_last(self) -> Result:
         """Return the last run with a snapshot, and what a restore would discard."""
+        files, warnings = self._validate_files("checks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         if is_guard_running(server_records.lock_path):
@@ -109,19 +110,18 @@ class PrepareSteps(StepBase):
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": snapshot["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
-            "tasks": [], "checks": planning.resolve_task_files("guarded_upgrade_checks", self._params["checks"], self._context.search_paths),
-            "notify_tasks": [], "connection": self._context.connection, "match": self._name_pattern, "options": self._role_options,
+            "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection, "match": self._name_pattern,
+            "options": self._role_options,
         }
-        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run}
+        return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
 
-    def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> dict[str, list[str]]:
-        """Return the paths of the user's files by option, when they and the play can be guarded."""
+    def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> tuple[dict[str, list[str]], list[str]]:
+        """Return the paths of the user's files by option, when they and the play can be guarded, and warnings."""
         context = self._context
         files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", self._params[name], context.search_paths) for name in options}
         planning.validate_play(context)
-        planning.validate_task_files([path for name, paths in files.items() if name != "notify_tasks" for path in paths])
-        context.load_files([path for paths in files.values() for path in paths], list(roles))
-        return files
+        others = [path for name, paths in files.items() if name != "tasks" for path in paths]
+        return files, context.check_tasks(files.get("tasks"), list(roles), others)
 
     def _start_guard(self) -> Result:
         """Start the guard, with a new run record or the one that is resumed."""

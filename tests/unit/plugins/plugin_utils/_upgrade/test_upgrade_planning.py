@@ -226,16 +226,6 @@ def test_plays_that_can_not_be_guarded(fields, message):
         planning.validate_play(context(**{**usual, **fields}))
 
 
-@pytest.mark.parametrize("line", ["- meta: end_host", "- ansible.builtin.meta: end_play", "  meta: 'end_batch'", '- meta: "end_role"'])
-def test_files_that_would_end_the_play_for_the_server(tmp_path, line):
-    path = tmp_path / "upgrade.yml"
-    path.write_text("- meta: flush_handlers\n- meta: reset_connection\n", encoding="utf-8")
-    planning.validate_task_files([str(path)])
-    path.write_text(f"- name: Stop here\n{line}\n", encoding="utf-8")
-    with pytest.raises(RewindError, match="meta: end_"):
-        planning.validate_task_files([str(path)])
-
-
 def record_of(tmp_path, **fields):
     return RunRecord(tmp_path / "run.json", record_data(states.ENDED, **{"run": THIS_RUN, "host": "web3", **fields}))
 

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the analysis finds in a play and its files, loaded by Ansible itself."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play import Play
+from ansible.plugins.loader import init_plugin_loader
+from ansible.utils.collection_loader import AnsibleCollectionConfig
+from ansible.vars.manager import VariableManager
+
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.task_walk import _load_yaml
+
+END = {"name": "End", "meta": "end_host"}
+DEBUG = {"name": "Say", "ansible.builtin.debug": {"msg": "hello"}}
+UNKNOWN = {"name": "Typo", "no.such.module": {}}
+
+
+class Site:
+    """A directory with a role like this one, whose first task is the plan, and files and roles of a user."""
+
+    def __init__(self, path, monkeypatch):
+        self.path = path
+        self.write("roles/guarded/tasks/main.yml", [{"name": "Guard", "block": [{"name": "Plan", "ansible.builtin.debug": {}, "tags": ["always"]}]}])
+        monkeypatch.chdir(path)
+
+    def write(self, name, content):
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+        return str(path)
+
+    def analysis(self, servers=1, role=None, facts=None, only=("all",), skip=(), **play):
+        loader = DataLoader()
+        loader.set_basedir(str(self.path))
+        inventory = InventoryManager(loader, sources=["web1,web2,web3,"])
+        variables = VariableManager(loader, inventory)
+        for name, value in (facts or {}).items():
+            inventory.get_host("web1").set_variable(name, value)
+        data = {"hosts": "all", "gather_facts": False, "roles": [{"role": "guarded", **(role or {})}], **play}
+        loaded = Play.load(_load_yaml(loader, self.write("play.yml", data)), variable_manager=variables, loader=loader)
+        loaded.only_tags, loaded.skip_tags = set(only), set(skip)
+        (role,) = [one for one in loaded.roles if one.get_name() == "guarded"]
+        plan = role.compile(play=loaded)[0].block[0]
+        plan = plan.block[0] if hasattr(plan, "block") else plan
+        return PlayAnalysis(plan, loader, "web1", ["web1", "web2", "web3"][:servers], is_own_playbook=False)
+
+    def check(self, *tasks, roles=(), checks=(), **how):
+        files = [self.write("upgrade.yml", list(tasks))]
+        return self.analysis(**how).check(files, list(roles), list(checks))
+
+    def problem(self, *tasks, **how):
+        with pytest.raises((RewindError, AnsibleError)) as caught:
+            self.check(*tasks, **how)
+        return str(caught.value)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    if AnsibleCollectionConfig.collection_finder is None:  # as ansible-playbook does
+        init_plugin_loader()
+    return Site(tmp_path, monkeypatch)
+
+
+# --- every way to leave the play
+
+
+@pytest.mark.parametrize("task", [
+    END, {"ansible.builtin.meta": "end_play"}, {"ansible.legacy.meta": "end_batch"}, {"action": "meta end_host"}, {"meta": "end_hots"},
+    {"action": {"module": "ansible.builtin.meta end_host"}}, {"local_action": "meta clear_host_errors"}, {"meta": "refresh_inventory"},
+    {"action": "{{ leave }} end_host", "vars": {"leave": "meta"}}, {"action": "{{ unknown_here }} end_host"}, {"meta": "end_role"},
+    {"block": [DEBUG], "rescue": [{"block": [DEBUG], "always": [END]}]},
+], ids=str)
+def test_a_task_that_ends_the_play_is_found_in_any_spelling(site, task):
+    assert "upgrade.yml" in site.problem(DEBUG, task)
+    site.write("inner.yml", [task])
+    assert "inner.yml" in site.problem({"include_tasks": "inner.yml"}) or "end_role" in str(task)
+
+
+@pytest.mark.parametrize("include", [
+    {"include_tasks": "deep/one.yml"}, {"include_tasks": {"file": "{{ directory }}/one.yml"}, "vars": {"directory": "deep"}},
+    {"import_tasks": "deep/one.yml"}, {"include_tasks": "{{ item }}/one.yml", "loop": ["deep"]}, {"include_tasks": "{{ x }}/one.yml", "loop":
+     "{{ ['deep'] }}", "loop_control": {"loop_var": "x"}}, {"include_tasks": "{{ item }}", "with_items": ["deep/one.yml"]},
+    {"include_tasks": "{{ item }}", "with_first_found": ["nowhere.yml", "deep/one.yml"]}, {"include_tasks": "deep/one.yml", "loop": "{{ later }}"},
+    {"include_tasks": "{{ of_the_host }}/one.yml", "when": "false"}, {"include_tasks": "{{ lookup('first_found', ['deep/one.yml']) }}"},
+    {"block": [{"include_tasks": "deep/one.yml"}], "when": "later is changed"}, {"include_role": {"name": "outer"}},
+    {"import_role": {"name": "outer"}},
+    {"include_role": {"name": "{{ item }}", "tasks_from": "other"}, "loop": ["plain"]}, {"include_role": {"name": "depends"}},
+], ids=str)
+def test_everything_reachable_is_walked(site, include):
+    site.write("deep/one.yml", [{"include_tasks": "two.yml"}])
+    site.write("deep/two.yml", [{"block": [{"include_tasks": "three.yml"}]}])
+    site.write("deep/three.yml", [END])
+    site.write("roles/outer/tasks/main.yml", [{"include_tasks": "more.yml"}])
+    site.write("roles/outer/tasks/more.yml", [{"include_role": {"name": "plain", "tasks_from": "other.yml"}}])
+    site.write("roles/plain/tasks/main.yml", [DEBUG])
+    site.write("roles/plain/tasks/other.yml", [END])
+    site.write("roles/depends/tasks/main.yml", [DEBUG])
+    site.write("roles/depends/meta/main.yml", {"dependencies": [{"role": "outer"}]})
+    assert "meta: end_host" in site.problem(DEBUG, include, facts={"of_the_host": "deep"})
+
+
+def test_roles_checks_and_handlers_are_walked(site):
+    site.write("roles/ends/tasks/main.yml", [END])
+    site.write("roles/handles/handlers/main.yml", [{"name": "Restart", "include_tasks": "more.yml"}])
+    site.write("roles/handles/handlers/more.yml", [END])
+    site.write("roles/handles/tasks/main.yml", [DEBUG])
+    site.write("handlers.yml", [{"name": "Go", "meta": "flush_handlers"}])
+    assert "end_host" in site.problem(DEBUG, roles=["ends"])
+    assert "end_host" in site.problem(DEBUG, roles=["handles"])
+    assert "end_host" in site.problem(DEBUG, checks=[site.write("check.yml", [END])])
+    assert "end_host" in site.problem(DEBUG, handlers=[END])
+    assert "in a handler" in site.problem(DEBUG, handlers=[{"name": "More", "include_tasks": "handlers.yml"}])
+    assert "end_play" in site.problem(DEBUG, handlers=[{"name": "More", "import_tasks": site.write("ends.yml", [{"meta": "end_play"}])}])
+
+
+def test_an_end_of_a_users_role_does_not_leave_the_play(site):
+    site.write("roles/short/tasks/main.yml", [DEBUG, {"meta": "end_role"}, DEBUG])
+    assert site.check({"include_role": {"name": "short"}}, roles=["short"]) == []
+
+
+# --- errors that Ansible raises when it loads an include
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ([UNKNOWN], "no.such.module"), ([{"local_action": "no.such.module"}], "no.such.module"),
+    ([{"action": "{{ 'no_such_module' }}"}], "no_such_module"), ([{**DEBUG, "wehn": "true"}], "wehn"),
+    ([{"block": [DEBUG], "resuce": [DEBUG]}], "resuce"), ("- debug:\n   msg: a\n  msg: b\n: c", ""), ({"a": "dictionary"}, "list of tasks"),
+    (["text"], ""), ([{"include_tasks": "missing.yml"}], "missing.yml"), ([{"include_role": {"name": "missing"}}], "missing"),
+    ([{"include_role": {"name": "plain", "tasks_from": "missing"}}], "missing"), ([{"name": "No action"}], ""),
+    ([{"include_tasks": {"file": "one.yml", "aply": {}}}], "aply"), ([{**DEBUG, "with_nonsense": [1]}], "with_nonsense"),
+    ([{"import_tasks": "inner.yml"}], ""), ([{**DEBUG, "loop_control": "x"}], ""),
+])
+def test_what_can_not_be_loaded(site, content, message):
+    site.write("roles/plain/tasks/main.yml", [DEBUG])
+    site.write("roles/wrapped/tasks/main.yml", [{"include_tasks": str(site.path / "inner.yml")}])
+    site.write("inner.yml", content)
+    assert message in site.problem({"include_tasks": "inner.yml", "when": "false"})
+    assert message in site.problem(roles=["wrapped"])
+
+
+def test_what_is_known_at_run_time_only_is_a_warning(site):
+    (warning,) = site.check(DEBUG, {"name": "Later", "include_tasks": "{{ registered.stdout }}.yml"})
+    assert "upgrade.yml" in warning and "(Later)" in warning and "known at run time only" in warning
+    (warning,) = site.check({"include_role": {"name": "{{ item }}"}, "loop": "{{ registered.results }}"})
+    assert "known at run time only" in warning
+    (warning,) = site.check({"include_tasks": "{{ 'missing' }}.yml", "when": "registered is changed"})
+    assert "under a condition" in warning
+    assert site.check({"include_tasks": "again.yml"}, facts={"again": site.write("again.yml", [
+        {"include_tasks": "again.yml", "when": "tries | int < 5", "vars": {"tries": "{{ tries | default(0) | int + 1 }}"}},
+    ])}) == [], "a retry"
+
+
+def test_a_handler_that_does_not_exist_is_found_where_it_is_notified(site):
+    notifies = {**DEBUG, "notify": "restart {{ what }}", "vars": {"what": "app"}}
+    assert "notifies the handler restart app" in site.problem(notifies)
+    for handler in ({"name": "restart app"}, {"name": "Other", "listen": "restart app"}, {"name": "restart {{ 'app' }}"}):
+        assert site.check(notifies, handlers=[{**DEBUG, **handler}]) == []
+    site.write("roles/app/tasks/main.yml", [{**DEBUG, "notify": ["app : restart", "restart"]}])
+    site.write("roles/app/handlers/main.yml", [{**DEBUG, "name": "restart"}])
+    assert site.check(roles=["app"]) == []
+    assert "restart" in site.problem({**DEBUG, "notify": "restart"}, roles=["app"]), "the role with it is included later"
+    assert site.check({**DEBUG, "notify": "{{ item }}", "loop": ["a"]}) == [], "known at run time only"
+
+
+def test_a_file_without_line_numbers_is_named(site):
+    """Older versions of ansible-core know no lines of a file in JSON."""
+    site.write("inner.yml", json.dumps([END]))
+    assert "inner.yml" in site.problem({"include_tasks": "inner.yml"})
+
+
+# --- tasks that Ansible fails for the whole batch
+
+
+@pytest.mark.parametrize("task", [
+    {**DEBUG, "run_once": True}, {**DEBUG, "run_once": "{{ true }}"}, {"block": [DEBUG], "run_once": True}, {**DEBUG, "any_errors_fatal": True},
+    {"include_tasks": {"file": "inner.yml", "apply": {"any_errors_fatal": True}}}, {"pause": {"seconds": 1}},
+    {"ansible.builtin.add_host": {"name": "x"}},
+    {"include_role": {"name": "plain", "apply": {"run_once": True}}}, {"action": "{{ 'pause' }} seconds=1"},
+], ids=str)
+def test_a_failure_of_one_server_that_would_fail_the_batch(site, task):
+    site.write("inner.yml", [DEBUG])
+    site.write("roles/plain/tasks/main.yml", [DEBUG])
+    assert "batch" in site.problem(task, servers=3)
+    assert site.check(task, servers=1) == []
+    files = [site.write("hook.yml", [task])]
+    assert "batch" in site.problem(checks=files, servers=3)
+    if "pause" in str(task):
+        assert "strategy" in site.problem(task, strategy="free") and "strategy" in site.problem(task, strategy="ansible.builtin.host_pinned")
+
+
+def test_tasks_that_every_server_runs_by_itself(site):
+    tasks = [{**DEBUG, "run_once": "{{ false }}"}, {**DEBUG, "delegate_to": "localhost"}, {"group_by": {"key": "x"}}, {**DEBUG, "throttle": 1}]
+    assert site.check(*tasks, servers=3) == site.check(*tasks, servers=3, strategy="free") == []
+
+
+@pytest.mark.parametrize("keyword", ["run_once", "any_errors_fatal", "throttle"])
+def test_keywords_that_ansible_can_not_evaluate(site, keyword):
+    assert keyword in site.problem({**DEBUG, keyword: "{{ unknown_here }}"}, servers=2)
+    assert "throttle" in site.problem({**DEBUG, "throttle": "many"})
+
+
+@pytest.mark.parametrize("task", [{"meta": "end_play"}, {"meta": "clear_host_errors"}, {"pause": {}}, {**DEBUG, "run_once": True}, UNKNOWN])
+def test_tasks_beside_the_role_matter_where_servers_are_not_in_step(site, task):
+    site.write("later.yml", [task])
+    for play in ({"post_tasks": [{"include_tasks": "later.yml"}]}, {"pre_tasks": [{"include_tasks": "later.yml"}]}):
+        assert site.check(DEBUG, servers=3, **play) == site.check(DEBUG, servers=1, strategy="free", **play) == []
+        site.problem(DEBUG, servers=3, strategy="free", **play)
+        site.problem(DEBUG, servers=3, strategy="host_pinned", **play)
+
+
+def test_harmless_tasks_beside_the_role(site):
+    tasks = [{"meta": "end_host"}, {"include_role": {"name": "guarded"}}, {"include_tasks": "{{ registered.stdout }}"}, DEBUG]
+    assert site.check(DEBUG, servers=3, strategy="free", post_tasks=tasks) == []
+
+
+# --- keywords of the play and options of the command line
+
+
+@pytest.mark.parametrize(("how", "message"), [
+    ({"max_fail_percentage": 20}, "max_fail_percentage"), ({"debugger": "on_failed"}, "debugger: on_failed"),
+    ({"strategy": "debug"}, "strategy debug"), ({"role": {"run_once": True}, "servers": 2}, "run_once"),
+])
+def test_plays_that_can_not_be_guarded(site, how, message):
+    assert message in site.problem(DEBUG, **how)
+
+
+def test_options_that_skip_or_debug_tasks(site, monkeypatch):
+    from ansible import constants as C
+    from ansible import context
+    with monkeypatch.context() as patch:
+        patch.setattr(context, "CLIARGS", {"step": True})
+        assert "--step" in site.problem(DEBUG)
+    value_of = C.config.get_config_value
+    monkeypatch.setattr(C.config, "get_config_value", lambda name, *args, **kwargs: name == "ENABLE_TASK_DEBUGGER" or value_of(name, *args, **kwargs))
+    assert "the task debugger" in site.problem(DEBUG)
+
+
+def test_tags_select_all_of_it_or_nothing(site):
+    tagged = {**DEBUG, "tags": ["php"]}
+    assert site.check(tagged, role={"tags": ["upgrade"]}, only=["upgrade"]) == [], "the role's tags apply to the user's tasks too"
+    with pytest.raises(NotSelected):
+        site.check(tagged, only=["nginx"])
+    with pytest.raises(NotSelected):
+        site.check(UNKNOWN, only=["nginx"])
+    assert "does not select the tasks of the role" in site.problem(tagged, only=["php"])
+    assert "would be skipped" in site.problem(tagged, skip=["php"])
+    assert site.check({**DEBUG, "tags": ["never"]}, skip=["other"]) == []
+
+
+def test_the_plays_collections(site):
+    assert site.analysis().user_collections == []
+    assert site.analysis(collections=["ansible.builtin"]).user_collections == []
+    assert site.analysis(collections=["acme.tools"]).user_collections == ["acme.tools", "ansible.legacy"]
+    assert site.analysis(collections=["acme.tools", "ansible.builtin"]).user_collections == ["acme.tools", "ansible.builtin"]
+
+
+def test_strategies():
+    assert "linear" in strategy_names("linear") and "linear" in strategy_names("ansible.builtin.linear") and "linear" in strategy_names(None)
+    assert strategy_names("debug") >= {"debug", "linear"}
+    assert strategy_names("host_pinned") >= {"host_pinned", "free"} and "linear" not in strategy_names("free")
+    assert strategy_names("no_such_strategy") == set()
