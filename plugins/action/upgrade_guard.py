@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ansible import constants as C
 from ansible import context as command_line
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsiblePromptInterrupt, AnsiblePromptNoninteractive
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.text.converters import to_text
 from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.utils.display import Display
 
 from ansible_collections.rewind.vps.plugins.module_utils._argspec import PROVIDER_ENV_VARS
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
@@ -38,12 +41,16 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning impor
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.unfinished import remember_run, watch_exit
 
 # Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
 PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
 
 # Shown to a person; a provider or a server may have supplied a part of it.
 DISPLAYED_KEYS = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
+
+# Every strategy loads this action in the process of ansible-playbook before it starts the first step in another process.
+watch_exit(C.DEFAULT_LOCAL_TMP, lambda message: Display().error(message, wrap_text=False))
 
 
 class ActionModule(ControllerAction):
@@ -99,7 +106,10 @@ class ActionModule(ControllerAction):
     def _run_step(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
             self._validate(parameters)
-            return Steps(parameters, self._context(task_vars)).run(parameters["step"])
+            result = Steps(parameters, self._context(task_vars)).run(parameters["step"])
+            if parameters["step"] == "start_guard":
+                remember_run(C.DEFAULT_LOCAL_TMP, result["run"]["run_record"])
+            return result
         except OperationFailed as failure:
             return failure.result
         except NotSelected as reason:
@@ -148,10 +158,21 @@ class ActionModule(ControllerAction):
             },
             check_mode=bool(self._task.check_mode or command_line.CLIARGS.get("check")),
             all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),
+            user_collections=lambda: self._analysis(task_vars).user_collections,
+            is_linear="linear" in strategy_names(getattr(self._task.play, "strategy", None)),
+            ask=self._ask,
             check_tasks=lambda *files: self._analysis(task_vars).check(*files),
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )
+
+    def _ask(self, question: str) -> str:
+        """The action `pause` would do this, but under some strategies it ends the whole run."""
+        try:
+            answer = Display().prompt_until(f"[{self._task.get_name().strip()}]\n{question}:")
+        except (AnsiblePromptInterrupt, AnsiblePromptNoninteractive):
+            return ""
+        return to_text(answer, errors="surrogate_or_strict").strip()
 
     def _analysis(self, task_vars: dict[str, Any]) -> PlayAnalysis:
         host = task_vars["inventory_hostname"]

@@ -27,6 +27,7 @@ options:
       - V(plan) reads the provider, the user's files and the run records, and decides what comes next. Changes nothing.
       - V(find_interrupted) finds what an interrupted run has left. Changes nothing.
       - V(find_last) finds the snapshot of the last run, for a manual restore. Changes nothing.
+      - V(ask) asks the person at the terminal whether to restore. Changes nothing.
       - V(prune) deletes the role's snapshots of the server beyond C(keep_snapshots) of O(options), without an upgrade.
       - V(start_guard) starts the guard and writes the run record.
       - V(request_snapshot) has the guard take the run's snapshot, and does not wait for it.
@@ -43,7 +44,7 @@ options:
       - V(close_run) records that the outcome was reported, and fails unless the upgrade is confirmed. The guard exits.
     type: str
     required: true
-    choices: [plan, find_interrupted, find_last, prune, start_guard, request_snapshot, wait_snapshot, arm, start_checks, confirm,
+    choices: [plan, find_interrupted, find_last, ask, prune, start_guard, request_snapshot, wait_snapshot, arm, start_checks, confirm,
               save_diagnostics, roll_back, wait_restore, verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
@@ -168,6 +169,10 @@ plan:
   returned: O(step=plan), O(step=find_interrupted) and O(step=find_last)
   type: list
   elements: str
+user_input:
+  description: What the person at the terminal answered; empty without a terminal.
+  returned: O(step=ask)
+  type: str
 snapshot:
   description: The snapshot, as RV(rewind.vps.snapshot#module:snapshot).
   returned: O(step=wait_snapshot)

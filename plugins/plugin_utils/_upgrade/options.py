@@ -15,7 +15,7 @@ from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 # Steps that may run in check mode: they change nothing then.
 READ_ONLY_STEPS = ("plan", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
-    "plan", "find_interrupted", "find_last", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_checks", "confirm",
+    "plan", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_checks", "confirm",
     "save_diagnostics", "roll_back", "wait_restore", "verify", "finish", "rollout_table", "close_run",
 )
 
@@ -116,4 +116,7 @@ class RunContext:
     more_secrets: list[str] = field(repr=False, default_factory=list)  # passwords of the connection
     progress: Callable[[str], None] = lambda text: None
     # Analyses the upgrade's files and roles, and other files, and returns warnings; see play_analysis.PlayAnalysis.check.
+    user_collections: Callable[[], list[str]] = list  # the play's `collections`, for the user's tasks
+    is_linear: bool = True  # whether all servers of the batch pass a step before any starts the next one
+    ask: Callable[[str], str] = lambda question: ""  # returns what a person at the terminal answers
     check_tasks: Callable[[list[str] | None, list[str], list[str]], list[str]] = lambda tasks, roles, others: []

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
 from .. import planning, probe
 from .. import record as states
-from ..record import MARKER_PREFIX
+from ..record import MARKER_PREFIX, write_private
 from .base import OperationFailed, Result, StepBase
 
 
@@ -36,7 +37,7 @@ class PrepareSteps(StepBase):
         run: dict[str, Any] = {
             "next": next_action, "resumed": resumed, "run_id": name[len(params["snapshot_prefix"]):], "snapshot_name": name, **files,
             "server": cloud["server"], "cloud": cloud["cloud"], "match": self._name_pattern, "connection": context.connection,
-            "options": self._role_options,
+            "options": self._role_options, "preview": context.check_mode,
         }
         if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
@@ -46,6 +47,7 @@ class PrepareSteps(StepBase):
             if cloud["blocker"]:
                 raise OperationFailed({"failed": True, "changed": False, **cloud["blocker"]})
         run["run_record"] = str(server_records.record_path(run["run_id"]))
+        run["include_file"] = self._include_file(Path(run["run_record"]))
         # The path of the interrupted run, even if the option has changed.
         run["marker"] = previous.data["marker"] if resumed else probe.marker_path(params["marker_dir"], run["run_id"])
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
@@ -65,14 +67,14 @@ class PrepareSteps(StepBase):
         next_action, dummy = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
-            "match": self._name_pattern, "connection": context.connection, "options": self._role_options,
+            "match": self._name_pattern, "connection": context.connection, "options": self._role_options, "preview": context.check_mode,
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
             return {"changed": False, "msg": lines[0], "plan": lines, "run": run, "warnings": warnings}
         run.update(
             next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
-            marker=previous.data["marker"],
+            marker=previous.data["marker"], include_file=self._include_file(previous.path),
         )
         lines = planning.plan_lines(run, params, cloud)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -111,9 +113,33 @@ class PrepareSteps(StepBase):
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": snapshot["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
             "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection, "match": self._name_pattern,
-            "options": self._role_options,
+            "options": self._role_options, "preview": self._context.check_mode, "ask_once": self._context.is_linear,
         }
+        run["include_file"] = self._include_file(record.path)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
+
+    def _ask(self) -> Result:
+        """Ask the person at the terminal whether to restore: once for all servers where they pass the steps together."""
+        hosts = self._context.batch if self._context.is_linear else [self._context.host]
+        answer = self._context.ask(f"Restore {', '.join(hosts)} as shown above? Only yes continues")
+        return {"changed": False, "msg": "Asked for confirmation", "user_input": answer}
+
+    def _include_file(self, record_path: Path) -> str:
+        """Return the path of the file that includes the user's files with the play's `collections`; empty if it has none.
+
+        The keyword takes no template, and a role's tasks do not inherit it from the play.
+        """
+        return str(record_path.parent / "include.json") if self._context.user_collections() else ""
+
+    def _write_include_file(self, run: dict[str, Any]) -> None:
+        if not run.get("include_file"):
+            return
+        include = {
+            "name": "Include the user's file", "ansible.builtin.include_tasks": "{{ __guarded_upgrade_user_file }}",
+            "loop": "{{ __guarded_upgrade_files }}", "loop_control": {"loop_var": "__guarded_upgrade_user_file"},
+        }
+        block = {"name": "Use the play's collections", "collections": self._context.user_collections(), "block": [include]}
+        write_private(Path(run["include_file"]), json.dumps([block]))
 
     def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> tuple[dict[str, list[str]], list[str]]:
         """Return the paths of the user's files by option, when they and the play can be guarded, and warnings."""
@@ -136,6 +162,7 @@ class PrepareSteps(StepBase):
             self._require_no_foreign_marker(probe_result, path)
         is_new = not run["resumed"]
         record = self._launch_guard(path, self._new_record(run, probe_result) if is_new else None)
+        self._write_include_file(run)
         if run["resumed"] and run["next"] == planning.UPGRADE:
             record = self._send(record, {"command": "update", "fields": {"before": probe_result}})
         if run.get("manual"):

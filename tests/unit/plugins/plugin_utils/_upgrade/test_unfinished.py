@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ansible-playbook reports when it exits while a server has no outcome."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+
+import pytest
+from guard_builders import record_in
+
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import unfinished
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.unfinished import remember_run, unfinished_messages, watch_exit
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return str(tmp_path / "tmp")
+
+
+def run_in(tmp_path, directory, state, **fields):
+    record = record_in(tmp_path, state, **fields)
+    remember_run(directory, str(record.path))
+    return record
+
+
+@pytest.fixture
+def statuses(monkeypatch):
+    """The statuses with which the process would have exited."""
+    found = []
+    monkeypatch.setattr(sys, "exit", found.append)
+    return found
+
+
+@pytest.mark.parametrize(("state", "said"), [
+    (states.UPGRADING, "restores snapshot"), (states.CHECKING, "restores snapshot"), (states.RESTORING, "restores snapshot"),
+    (states.READY, "Nothing was upgraded"), (states.CONFIRMED, "in its run record"), (states.ENDED, "in its run record"),
+])
+def test_a_server_without_an_outcome_is_reported(tmp_path, directory, state, said):
+    record = run_in(tmp_path, directory, state)
+    (message,) = unfinished_messages(directory)
+    assert message.startswith("NO OUTCOME: ") and record.data["host"] in message and said in message and str(record.path) in message
+    record.update(acknowledged=True)
+    assert unfinished_messages(directory) == []
+
+
+def test_a_run_record_that_can_not_be_read(tmp_path, directory):
+    assert unfinished_messages(directory) == []
+    record = run_in(tmp_path, directory, states.UPGRADING)
+    record.path.write_text("{}", encoding="utf-8")
+    (message,) = unfinished_messages(directory)
+    assert "unknown" in message
+
+
+def test_the_status_of_the_run(tmp_path, directory, statuses):
+    shown = []
+    watch_exit(directory, shown.append)
+    watch_exit(directory, shown.append)  # a second action of the same run
+    sys.exit(0)
+    sys.exit()
+    assert statuses == [0, None] and not shown
+    record = run_in(tmp_path, directory, states.UPGRADING)
+    sys.exit(0)
+    sys.exit(None)
+    sys.exit(4)
+    assert statuses[2:] == [unfinished.EXIT_STATUS, unfinished.EXIT_STATUS, 4] and len(shown) == 3
+    record.update(acknowledged=True)
+    sys.exit(0)
+    assert statuses[-1] == 0 and len(shown) == 3
+
+
+def test_the_process_of_a_task_is_not_the_run(tmp_path, directory, statuses, monkeypatch):
+    usual = sys.exit
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: "ansible-playbook")
+    watch_exit(directory, print)
+    assert sys.exit is usual
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "exit", statuses.append)
+    watch_exit(directory, print)
+    run_in(tmp_path, directory, states.UPGRADING)
+    monkeypatch.setattr(unfinished.os, "getpid", lambda: 1)  # a process that inherited it
+    sys.exit(0)
+    assert statuses == [0]
