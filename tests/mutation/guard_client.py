@@ -35,6 +35,19 @@ MUTANTS = [
         ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_connection_fails_the_task",),
     ),
     Mutant(
+        "a task may end the play for a server", f"{DIRECTORY}/task_rules.py", "_meta_problem",
+        r"if meta in HARMLESS_META_ACTIONS:", "if True:", "upgrade",
+        (f"{TESTS}/test_task_rules.py::test_every_meta_action_that_is_not_known_to_be_harmless",),
+    ),
+    Mutant(
+        "a task that fails for the whole batch is accepted", f"{DIRECTORY}/task_rules.py", "_keyword_problem",
+        r"if situation\.servers == 1:", "if True:", "batch", (f"{TESTS}/test_task_rules.py::test_keywords",),
+    ),
+    Mutant(
+        "a run with a server without an outcome succeeds", f"{DIRECTORY}/unfinished.py", "watch_exit",
+        r"\(status or EXIT_STATUS\) if messages else status", "status", "upgrade", (f"{TESTS}/test_unfinished.py::test_the_status_of_the_run",),
+    ),
+    Mutant(
         "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: user_checks.yml",
         r"include_tasks: user_checks\.yml", "meta: noop", "upgrade",
         ("functional/guarded/test_failures.py::test_trouble_with_the_restore_itself",),
