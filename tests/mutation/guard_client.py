@@ -61,8 +61,8 @@ MUTANTS = [
         r"if __guarded_upgrade_run\.preview", "if false", "changed", ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(
-        "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/main.yml",
-        "name: Close the run, and fail unless the upgrade is confirmed",
+        "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/close_run.yml",
+        "name: Close the run, and fail unless it has the requested outcome",
         r"when: .*", "when: false", "upgrade", LOST,
     ),
 ]

@@ -28,7 +28,7 @@ def slow(*tasks: str) -> list:
 
 FINISH = "Record the outcome, and delete expired snapshots"
 REPORT = "Report the outcome of all servers"
-CLOSE = "Close the run, and fail unless the upgrade is confirmed"
+CLOSE = "Close the run, and fail unless it has the requested outcome"
 UNARMED = [
     "Wait for the snapshot",
     *slow("Start the guard", "Use the guarded SSH connection", "Request the snapshot", "Write the rollback marker", "Arm the guard"),
