@@ -86,8 +86,9 @@ class PlayAnalysis:
         return self._visit_all(tasks, roles, others)
 
     def _check_play(self) -> None:
+        keyword = self._task._parent.debugger  # the plan's own one is off, so that it does not wait here
         debugger = (
-            f"debugger: {self._task.debugger}" if self._task.debugger not in DEBUGGER_OFF
+            f"debugger: {keyword}" if keyword not in DEBUGGER_OFF
             else "the strategy debug" if "debug" in self._strategies
             else "the task debugger" if C.config.get_config_value("ENABLE_TASK_DEBUGGER") else None
         )

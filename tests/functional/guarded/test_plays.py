@@ -104,7 +104,7 @@ def test_options_that_would_run_a_part_of_the_role(upgrades: UpgradeRunner) -> N
     is_rejected(upgrades, "would be skipped", "--skip-tags", "slow", playbook=static, tasks=upgrades.tasks("slow", {**CHANGE, "tags": ["slow"]}))
     for playbook in (static, "rewind.vps.guarded_upgrade", "rewind.vps.rollback", "rewind.vps.recover"):
         skipped = upgrades.run("web1", "--start-at-task", "Change a file", playbook=playbook)
-        assert skipped.status not in (0, 1, 250) and "--start-at-task can skip steps of a guarded upgrade" in skipped.output, skipped.output
+        assert skipped.status not in (0, 250) and "--start-at-task can skip steps of a guarded upgrade" in skipped.output, skipped.output
     other = upgrades.run("web1", "--tags", "other", playbook=static, tasks=upgrades.tasks("upgrade", CHANGE))
     assert other.status == 0 and "does not select the guarded upgrade, so nothing was upgraded" in other.output
     upgrades.assert_untouched("web1")
