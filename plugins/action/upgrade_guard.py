@@ -161,6 +161,7 @@ class ActionModule(ControllerAction):
             user_collections=lambda: self._analysis(task_vars).user_collections,
             is_linear="linear" in strategy_names(getattr(self._task.play, "strategy", None)),
             ask=self._ask,
+            check_selection=lambda *files: self._analysis(task_vars).check_selection(*files),
             check_tasks=lambda *files: self._analysis(task_vars).check(*files),
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),

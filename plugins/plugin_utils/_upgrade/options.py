@@ -115,6 +115,8 @@ class RunContext:
     all_hosts: list[str] = field(default_factory=list)  # of the play, failed ones included
     more_secrets: list[str] = field(repr=False, default_factory=list)  # passwords of the connection
     progress: Callable[[str], None] = lambda text: None
+    # Raises if the command line's tags do not select all of the upgrade; see play_analysis.PlayAnalysis.check_selection.
+    check_selection: Callable[[list[str], list[str]], None] = lambda files, roles: None
     # Analyses the upgrade's files and roles, and other files, and returns warnings; see play_analysis.PlayAnalysis.check.
     user_collections: Callable[[], list[str]] = list  # the play's `collections`, for the user's tasks
     is_linear: bool = True  # whether all servers of the batch pass a step before any starts the next one

@@ -79,11 +79,13 @@ class PlayAnalysis:
         Raises:
             RewindError: A task or a keyword of the play can't be guarded.
             AnsibleError: A file or role can't be loaded.
-            NotSelected: The command line's tags do not select the role.
         """
         self._check_play()
-        self._tags.check_role(lambda: self._visit_all(tasks, roles, others, collect=True))
         return self._visit_all(tasks, roles, others)
+
+    def check_selection(self, files: list[str], roles: list[str]) -> None:
+        """Raise RewindError if tags select a part of the upgrade, or NotSelected if they select nothing of it."""
+        self._tags.check_role(lambda: self._visit_all(files, roles, [], collect=True))
 
     def _check_play(self) -> None:
         keyword = self._task._parent.debugger  # the plan's own one is off, so that it does not wait here
@@ -96,13 +98,20 @@ class PlayAnalysis:
             raise invalid_argument(f"The play has {debugger}, which would wait for a person while the guard's time runs", "turn it off")
         if command_line.CLIARGS.get("step"):
             raise invalid_argument("With --step a skipped step would leave the upgrade without checks or rollback", "run without --step")
-        if self._task.run_once and self._situation.servers > 1:
+        if self._has_run_once() and self._situation.servers > 1:
             raise invalid_argument("The role has run_once, so only one server of the batch would be upgraded", "remove it from the play or role")
         if self.is_linear and getattr(self._play, "max_fail_percentage", None) is not None:
             raise invalid_argument(
                 "The play has max_fail_percentage, so Ansible would end the upgrade of a server in the middle, or without its rollback",
                 "remove it: this role stops the roll-out after a failure",
             )
+
+    def _has_run_once(self) -> bool:
+        """Whether the role runs for one server of the batch; an include of it does not pass this on."""
+        parent = self._task
+        while parent is not None and not parent.run_once:
+            parent = parent._parent
+        return parent is not None
 
     def _visit_all(self, tasks: list[str] | None, roles: list[str], others: list[str], collect: bool = False) -> list[str]:
         elsewhere = self._blocks_elsewhere() if not collect and not self.is_linear and self._situation.servers > 1 else []

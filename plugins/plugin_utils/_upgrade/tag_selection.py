@@ -48,13 +48,13 @@ class TagSelection:
             RewindError: They select a part of it.
             NotSelected: They select nothing of it.
         """
-        if not self._is_given:
-            return
         given = " ".join(f"--{name} {','.join(sorted(tags))}" for name, tags in (("tags", self._only), ("skip-tags", self._skip)) if tags)
-        if self._is_own_playbook:
+        if self._is_own_playbook and self._is_given:
             raise invalid_argument(f"{given} would select a part of this playbook", HINT)
         if self._selects_role():
             return
+        if not self._is_given:
+            raise NotSelected("The role is tagged never, so nothing was upgraded")
         if self._is_included() or self._selects_a_task(walk):
             raise invalid_argument(
                 f"{given} does not select the tasks of the role, so nothing would be upgraded",

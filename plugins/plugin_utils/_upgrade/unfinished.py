@@ -55,8 +55,8 @@ def _message(record: RunRecord) -> str:
         what = f"Its guard restores snapshot {record.snapshot['name']} now"
     return (
         f"NO OUTCOME: {host} left the play while its guarded upgrade was {describe_state(record)}. {what} ({record.path}). "
-        f"A task such as meta: end_host or an error of the whole run is the cause. Next: ansible-playbook rewind.vps.recover -e target={host}, "
-        "which waits for the guard, verifies the server and reports the outcome."
+        "The run was interrupted or ended by an error, or a task such as meta: end_host ended the play for this server. "
+        f"Next: ansible-playbook rewind.vps.recover -e target={host}, which waits for the guard, verifies the server and reports the outcome."
     )
 
 

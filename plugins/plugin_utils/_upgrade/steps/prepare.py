@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,10 +145,19 @@ class PrepareSteps(StepBase):
     def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> tuple[dict[str, list[str]], list[str]]:
         """Return the paths of the user's files by option, when they and the play can be guarded, and warnings."""
         context = self._context
+        self._check_selection(options, list(roles))
         files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", self._params[name], context.search_paths) for name in options}
         planning.validate_play(context)
         others = [path for name, paths in files.items() if name != "tasks" for path in paths]
         return files, context.check_tasks(files.get("tasks"), list(roles), others)
+
+    def _check_selection(self, options: Sequence[str], roles: list[str]) -> None:
+        """Comes first: where tags do not select the role, errors in its files do not matter."""
+        files = []
+        for name in options:
+            with contextlib.suppress(RewindError):
+                files += planning.resolve_task_files(name, self._params[name], self._context.search_paths)
+        self._context.check_selection(files, roles)
 
     def _start_guard(self) -> Result:
         """Start the guard, with a new run record or the one that is resumed."""

@@ -134,6 +134,7 @@ class UpgradeSteps(StepBase):
         return last is not None and last["host"] == self._context.host and all(row["ended_at"] for row in rows)
 
     def _prune(self) -> Result:
+        self._context.check_selection([], [])
         self._context.check_tasks(None, [], [])
         server = self._preflight(self._new_snapshot_name)["server"]
         server_records = self._server_records(server["id"])

@@ -56,7 +56,9 @@ class Site:
 
     def check(self, *tasks, roles=(), checks=(), **how):
         files = [self.write("upgrade.yml", list(tasks))]
-        return self.analysis(**how).check(files, list(roles), list(checks))
+        analysis = self.analysis(**how)
+        analysis.check_selection([*files, *checks], list(roles))
+        return analysis.check(files, list(roles), list(checks))
 
     def problem(self, *tasks, **how):
         with pytest.raises((RewindError, AnsibleError)) as caught:
@@ -255,6 +257,9 @@ def test_tags_select_all_of_it_or_nothing(site):
     assert "does not select the tasks of the role" in site.problem(tagged, only=["php"])
     assert "would be skipped" in site.problem(tagged, skip=["php"])
     assert site.check({**DEBUG, "tags": ["never"]}, skip=["other"]) == []
+    with pytest.raises(NotSelected):
+        site.check(DEBUG, role={"tags": ["never", "upgrade"]})
+    assert site.check(DEBUG, role={"tags": ["never", "upgrade"]}, only=["upgrade"]) == []
 
 
 def test_the_plays_collections(site):
