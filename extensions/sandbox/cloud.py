@@ -19,6 +19,7 @@ from .machines import MachineError, MachineRuntimeError
 from .request_log import actor, current_request
 
 if TYPE_CHECKING:
+    from .faults.table import RestoreFaults
     from .machines import Machine
     from .state import SandboxState
 
@@ -202,10 +203,10 @@ class Cloud(Generic[ServerT]):
         """Show in the status that the server has powered itself off."""
         raise NotImplementedError
 
-    async def restore_disk(self, server: ServerT, image: str) -> str | None:
+    async def restore_disk(self, server: ServerT, image: str, faults: RestoreFaults) -> str | None:
         """Restore the disk and return its digest; on failure print the error, keep the old disk and return None."""
         try:
-            return await server.machine.load_disk(image)
+            return await (server.machine.digest() if faults.ignored else server.machine.load_disk(image))
         except (MachineError, MachineRuntimeError, OSError):
             traceback.print_exc(file=sys.stderr)
             return None

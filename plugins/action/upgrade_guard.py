@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import re
@@ -26,6 +27,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redac
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._server_facts import refresh_facts
+from ansible_collections.rewind.vps.plugins.plugin_utils._server_login import read_login, use_planned_become
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     INVENTORY_VARIABLES,
@@ -119,6 +122,19 @@ class ActionModule(ControllerAction):
         except OSError as error:
             return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write one of its files: {error.strerror}: {error.filename}"}
 
+    def _run_script(self, script: str, login: dict[str, Any], task_vars: dict[str, Any]) -> str:
+        """Run a shell script on the host over a new connection. Raise ConnectionError if that is not possible."""
+        use_planned_become(self._connection, login, task_vars, self._templar.template)
+        try:
+            with contextlib.suppress(AnsibleError):  # of a connection that is gone
+                self._connection.reset()
+            result = self._low_level_execute_command(script)
+        except AnsibleError as failure:
+            raise ConnectionError(str(getattr(failure, "detail", failure))) from None
+        if result["rc"] != 0 and not result["stdout"]:
+            raise ConnectionError(str(result["stderr"] or f"the command ended with {result['rc']}"))
+        return str(result["stdout"])
+
     def _connection_secrets(self, task_vars: dict[str, Any]) -> list[str]:
         """The passwords with which Ansible logs in to the host, as they are used."""
         values = [self._templar.template(task_vars[name]) for name in SECRET_VARIABLES if name in task_vars]
@@ -156,6 +172,10 @@ class ActionModule(ControllerAction):
                 keyword for keyword in HANDLER_KEYWORD_RISKS
                 if boolean(self._templar.template(getattr(self._task.play, keyword, None)), strict=False)
             },
+            has_handlers=any(block.block for block in self._task.play.handlers or []),
+            login=read_login(self._connection),
+            run_script=lambda script, login: self._run_script(script, login, task_vars),
+            refresh_facts=lambda: refresh_facts(self, task_vars),
             check_mode=bool(self._task.check_mode or command_line.CLIARGS.get("check")),
             all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),
             user_collections=lambda: self._analysis(task_vars).user_collections,

@@ -43,6 +43,22 @@ options:
     default: ""
     vars:
       - name: guarded_upgrade_active_record
+  settings:
+    description:
+      - Values of this plugin's options that come before variables, keywords and configuration, for example C(port) and C(remote_user).
+      - Set by the role P(rewind.vps.guarded_upgrade#role) after a restore, since variables may describe the server as its upgrade has left it.
+    type: dict
+    default: {}
+    vars:
+      - name: guarded_upgrade_connection_settings
+  loss_fails_task:
+    description:
+      - With V(false), the plugin behaves exactly like P(ansible.builtin.ssh#connection). A variable can't be unset, so the role
+        P(rewind.vps.guarded_upgrade#role) sets this at its end.
+    type: bool
+    default: true
+    vars:
+      - name: ansible_guarded_ssh_loss_fails_task
   server_name:
     description:
       - What the server is called in messages.
@@ -50,12 +66,14 @@ options:
     vars:
       - name: inventory_hostname
 notes:
+  - With O(run_record) or O(settings) it shares no connection with P(ansible.builtin.ssh#connection). Its control sockets have a path of their
+    own then, whatever C(control_path) says.
+  - The keyword C(connection) of a task or play comes first, for example C(connection=local), although the variable C(ansible_connection)
+    usually comes before keywords.
   - The failed task's result has RV(ignore:connection_lost) set to V(true), which tells it from a task that failed on a server that is there.
   - C(ignore_unreachable) does not apply, since no host becomes unreachable. C(ignore_errors) does.
-  - Set C(ansible_connection) with M(ansible.builtin.set_fact), which holds for the one host. As a variable of a task or block it also
-    applies to delegated tasks.
-  - A connection that P(ansible.builtin.ssh#connection) keeps open (C(ControlPersist)) is used on. Reset the connection after the
-    change of plugin, as in the example, so that a server that falls silent is noticed.
+  - Set the keyword C(connection) of a play, block or task, as in the example. Handlers take it from the play. If the host has the variable
+    C(ansible_connection), which comes before keywords, change that with M(ansible.builtin.set_fact), which holds for the one host.
   - An asynchronous task with C(poll) above 0 goes on asking while the connection is lost, and fails at the end of its time.
 seealso:
   - plugin: ansible.builtin.ssh
@@ -66,14 +84,8 @@ EXAMPLES = r"""
 - name: Change the firewall, and take the change back if it locks us out
   hosts: web
   serial: 1
+  connection: rewind.vps.guarded_ssh # from here on a lost server is a failed task
   tasks:
-    - name: From here on a lost server is a failed task
-      ansible.builtin.set_fact:
-        ansible_connection: rewind.vps.guarded_ssh
-
-    - name: Leave the connection that was opened before
-      ansible.builtin.meta: reset_connection
-
     - name: Change the firewall
       block:
         - name: Load the new rules
@@ -93,12 +105,16 @@ EXAMPLES = r"""
 """
 
 import functools
+import hashlib
 import json
+import os
 
 import yaml
-from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure
+from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.plugins.connection import ssh as ssh_plugin
+from ansible.plugins.loader import connection_loader
+from ansible.utils.path import makedirs_safe, unfrackpath
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
@@ -126,6 +142,9 @@ ROLLED_BACK_STATES = ("restoring", "restored", "ended")  # states of a run recor
 CREATES_TEMPORARY_DIRECTORY = ("umask 77", "mkdir", "ansible-tmp-")
 REMOVES_TEMPORARY_DIRECTORY = ("rm -f -r", "ansible-tmp-")
 
+# Values of the keyword `connection` that mean this plugin. Others are followed.
+OWN_KEYWORDS = ("", "smart", "ssh", "ansible.builtin.ssh", "ansible.legacy.ssh", "guarded_ssh", "rewind.vps.guarded_ssh")
+
 
 class ConnectionLost(AnsibleActionFail, AnsibleConnectionFailure):
     """The server is lost: a failure of the task for Ansible's executor, one of the connection for actions such as reboot.
@@ -134,7 +153,8 @@ class ConnectionLost(AnsibleActionFail, AnsibleConnectionFailure):
     ansible-core 2.18, by the two methods that the class comes with and the ones below since.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, detail: str = "") -> None:
+        self.detail = detail or message  # ssh's own error
         # Given as the result, too: actions may catch the exception and hand on no more than its `result`.
         result = {"failed": True, "msg": message, "connection_lost": True}
         super().__init__(message, result=result)
@@ -162,11 +182,13 @@ def connection_loss_fails_task(method):
         except ConnectionLost:
             raise
         except AnsibleConnectionFailure as failure:
+            if not self.get_option("loss_fails_task"):
+                raise
             kind = AuthenticationFailed if isinstance(failure, AnsibleAuthenticationFailure) else ConnectionLost
-            message = self._loss_message(to_text(failure))
+            detail = to_text(failure)
         # Outside of `except`, and so without the failure as its cause: Ansible would find that and call the host unreachable.
         self._lost = True
-        raise kind(message)
+        raise kind(self._loss_message(detail), sanitize(detail))
 
     return guarded
 
@@ -177,7 +199,31 @@ class Connection(ssh_plugin.Connection):
     `transport` stays "ssh", since actions look at it.
     """
 
+    _persistent = False  # whether the user's arguments share connections, see ssh's _build_command
     _lost = False  # whether the server was lost in the course of this task
+
+    def set_options(self, task_keys=None, var_options=None, direct=None):
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        keyword = str((task_keys or {}).get("connection") or "")
+        if keyword not in OWN_KEYWORDS and "{{" not in keyword:  # a template if Ansible resets the connection
+            self._become_connection(keyword, {"task_keys": task_keys, "var_options": var_options, "direct": direct})
+
+    def _become_connection(self, name, options):
+        """Turn into the connection that the task asks for. A variable would run a task with `connection: local` on the server."""
+        other = connection_loader.get(name, self._play_context, os.devnull)
+        if other is None:
+            raise AnsibleError(f"the connection plugin {name!r} was not found")
+        if self.become:
+            other.set_become_plugin(self.become)
+        other.set_options(**options)
+        self.__class__, self.__dict__ = type(other), other.__dict__
+
+    def get_option(self, option, hostvars=None):
+        if option != "settings":
+            settings = super().get_option("settings", hostvars=hostvars) or {}
+            if option in settings:
+                return settings[option]
+        return super().get_option(option, hostvars=hostvars)
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         self._fail_if_rolled_back()
@@ -194,6 +240,8 @@ class Connection(ssh_plugin.Connection):
     @connection_loss_fails_task
     def _exec_command(self, cmd, in_data, sudoable):
         status, stdout, stderr = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        if not self.get_option("loss_fails_task"):
+            return status, stdout, stderr
         if status != 0 and all(part in cmd for part in CREATES_TEMPORARY_DIRECTORY):
             detail = to_text(stderr).strip() or to_text(stdout).strip() or f"the command ended with {status}"
             raise ConnectionLost(self._loss_message(f"no temporary directory can be created there: {detail}"))
@@ -230,10 +278,30 @@ class Connection(ssh_plugin.Connection):
             raise ConnectionLost(f"the guard of server {name} has started to roll back the upgrade ({reason}), so this task does not run there")
 
     def _build_command(self, binary, subsystem, *other_args):
+        if not self.get_option("loss_fails_task"):
+            return super()._build_command(binary, subsystem, *other_args)
         interval, count = self.get_option("server_alive_interval"), self.get_option("server_alive_count_max")
         if interval:  # after the user's own arguments: OpenSSH takes the first value that it is given
             other_args = ("-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}", *other_args)
-        return super()._build_command(binary, subsystem, *other_args)
+        command = super()._build_command(binary, subsystem, *other_args)
+        if not self.get_option("run_record") and not self.get_option("settings"):
+            return command
+        program = command.index(to_bytes(binary)) + 1
+        return [*command[:program], b"-o", b'ControlPath="%s"' % to_bytes(self._own_control_path()), *command[program:]]
+
+    def _own_control_path(self):
+        """Return the path of this connection's control socket; `none` if the user's arguments share no connection.
+
+        A connection that was opened before the role would not notice a server that falls silent. One that was opened before a restore leads to
+        a server that does not exist any more. Ansible can't reset a connection whose path is a template.
+        """
+        if not self._persistent:
+            return "none"
+        directory = unfrackpath(self.get_option("control_path_dir"))
+        makedirs_safe(directory, 0o700)
+        settings = json.dumps(self.get_option("settings"), sort_keys=True, default=str)
+        identity = "\0".join(str(part) for part in (self.host, self.port, self.user, self.get_option("run_record"), settings))
+        return os.path.join(directory, f"g{hashlib.sha256(identity.encode()).hexdigest()[:10]}")
 
     def _loss_message(self, detail: str) -> str:
         name = self.get_option("server_name") or self.host

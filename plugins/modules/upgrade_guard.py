@@ -38,6 +38,7 @@ options:
       - V(save_diagnostics) saves the failed task and the server's logs, without secrets.
       - V(roll_back) has the guard restore the run's snapshot, and does not wait for it.
       - V(wait_restore) waits until that restore is finished.
+      - V(reconnect) waits until the server answers, and probes it. Needs only a shell there. Does not fail if the server does not answer.
       - V(verify) compares the restored server with its state before the snapshot. Changes nothing.
       - V(finish) records the outcome, and after an upgrade deletes the role's older snapshots.
       - V(rollout_table) writes the report of all hosts of the run, and shows it once per batch.
@@ -45,7 +46,7 @@ options:
     type: str
     required: true
     choices: [plan, find_interrupted, find_last, ask, prune, start_guard, request_snapshot, wait_snapshot, arm, start_checks, confirm,
-              save_diagnostics, roll_back, wait_restore, verify, finish, rollout_table, close_run]
+              save_diagnostics, roll_back, wait_restore, reconnect, verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
     required: false
@@ -75,6 +76,12 @@ options:
   reason:
     description: Why the snapshot is restored.
     type: str
+  script:
+    description: The probe that V(reconnect) runs on the server.
+    type: str
+  connection_error:
+    description: Why the restored server does not answer, as V(reconnect) has returned it.
+    type: str
   checks_result:
     description: Result of the checks on the restored server.
     type: str
@@ -94,14 +101,14 @@ options:
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
-    details: There is no module code. The server's own Python is not needed.
+    details: There is no module code. The server's own Python is not needed. Only V(reconnect) connects to the server.
   async:
     support: none
     details: The task always runs in the controller's process.
   become:
     description: Is usable alongside C(become).
     support: none
-    details: The work is always done as the user who runs C(ansible-playbook).
+    details: The work is always done as the user who runs C(ansible-playbook). Only the probe of V(reconnect) uses it.
   check_mode:
     support: partial
     details: V(plan), V(find_interrupted), V(find_last), V(prune) and V(rollout_table) can. The role skips the other steps.
@@ -186,6 +193,14 @@ server:
   description: The server, as RV(rewind.vps.server_info#module:servers).
   returned: O(step=prune)
   type: dict
+stdout:
+  description: Output of the probe; empty if the server does not answer.
+  returned: O(step=reconnect)
+  type: str
+connection_error:
+  description: Why the server does not answer, in ssh's own words; empty if it answers.
+  returned: O(step=reconnect)
+  type: str
 outcome:
   description: V(upgraded), V(rolled_back), V(rollback_failed), V(unknown) or V(not_started).
   returned: O(step=confirm) and O(step=verify)

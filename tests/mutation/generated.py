@@ -28,6 +28,7 @@ MODULES = {
     f"{UTILS}/_argspec.py": (f"{UNIT}/module_utils/test_argspec.py",),
     f"{UPGRADE}/planning.py": (f"{UNIT}/plugin_utils/_upgrade/test_upgrade_planning.py",),
     f"{UPGRADE}/probe.py": (f"{UNIT}/plugin_utils/_upgrade/test_probe.py",),
+    f"{UPGRADE}/evidence.py": (f"{UNIT}/plugin_utils/_upgrade/test_evidence.py",),
     f"{UPGRADE}/record.py": (f"{UNIT}/plugin_utils/_upgrade/test_run_record.py",),
 }
 # `|` is in type annotations only, which nothing evaluates; a deleted decorator is never a pure function's defect.

@@ -17,13 +17,33 @@ MUTANTS = [
         r"return CLEAN_UP, True", "return ROLL_BACK, True", "upgrade", (f"{TESTS}/test_upgrade_planning.py::test_decide_next_action",),
     ),
     Mutant(
-        "a marker that is still on the restored server is ignored", f"{DIRECTORY}/probe.py", "_verify_marker",
+        "a marker that is still on the restored server is ignored", f"{DIRECTORY}/evidence.py", "verify_marker",
         r'if \w+\["marker"\] in \w+\["markers"\]:', "if False:", "upgrade", (f"{TESTS}/test_probe.py::test_every_combination_of_signs",),
     ),
     Mutant(
         "a restored server that does not answer counts as rolled back", f"{DIRECTORY}/probe.py", "verify_restore",
-        r'"outcome": states\.UNKNOWN', '"outcome": states.ROLLED_BACK', "upgrade",
+        r'(does not answer\{reason\}"\n        return \{"outcome": states)\.UNKNOWN', r"\1.ROLLED_BACK", "upgrade",
         (f"{TESTS}/test_probe.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
+    ),
+    Mutant(
+        "a restore that did nothing counts if a boot has removed the marker", f"{DIRECTORY}/evidence.py", "is_reference_restored",
+        r'return \w+\.get\("reference"\) == \w+ and ', "return ", "proven",
+        (f"{TESTS}/test_evidence.py::test_a_marker_that_is_gone_proves_nothing_without_the_content_from_before",),
+    ),
+    Mutant(
+        "a restored server is contacted with the variables of the upgrade", f"{TASKS}/rollback.yml", "guarded_upgrade_connection_settings",
+        r"__guarded_upgrade_run\.login\.settings", "{}", "same_connection",
+        ("functional/guarded/test_restored_connection.py::test_variables_that_the_upgrade_has_changed_do_not_apply_to_the_restored_server",),
+    ),
+    Mutant(
+        "a marker that could not be written stays on the server", "roles/guarded_upgrade/vars/main.yml", "__guarded_upgrade_after_snapshot_script",
+        r"rm -f -- \{\{ __guarded_upgrade_run\.marker \| quote \}\} ", "rm -f -- ", "leaves_nothing",
+        ("unit/plugins/test_marker_scripts.py::test_a_full_disk_leaves_no_empty_file",),
+    ),
+    Mutant(
+        "a task with connection: local runs on the server", "plugins/connection/guarded_ssh.py", "Connection.set_options",
+        r"if \w+ not in OWN_KEYWORDS", "if False", "own_tasks",
+        ("unit/plugins/connection/test_guarded_ssh.py::test_the_keyword_of_a_task_comes_first",),
     ),
     Mutant(
         "the diagnostics contain what no_log hides", f"{DIRECTORY}/steps/upgrade.py", "save_diagnostics",
@@ -31,7 +51,7 @@ MUTANTS = [
     ),
     Mutant(
         "a lost server ends the play for it, without a rescue", "plugins/connection/guarded_ssh.py", "connection_loss_fails_task",
-        r"raise \w+\((\w+)\)", r"raise AnsibleConnectionFailure(\1)", "upgrade",
+        r"raise kind\(", "raise AnsibleConnectionFailure(", "upgrade",
         ("unit/plugins/connection/test_guarded_ssh.py::test_each_way_to_lose_the_connection_fails_the_task",),
     ),
     Mutant(

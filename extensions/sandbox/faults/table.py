@@ -28,6 +28,8 @@ RESPONSE_FAULTS = _by_name(*connection.KINDS, *content.KINDS, *values.KINDS, *li
 OUTCOME_FAULTS = _by_name(
     FaultKind("snapshot_fails", "the snapshot is accepted, runs for a while and fails", operations=("snapshots.create", "snapshots.update")),
     FaultKind("restore_fails", "the restore is accepted, fails half way and leaves the server off", operations=("snapshots.restore",)),
+    FaultKind("restore_ignored", "the server restarts and the restore is reported as done, but its disk is not restored",
+              operations=("snapshots.restore",)),
     FaultKind("restore_stuck", "the restore is accepted and never finishes; with `seconds` it finishes after that many sandbox seconds",
               {"seconds": None}, operations=("snapshots.restore",)),
     FaultKind("power_stuck", "the power action is accepted and never finishes; with `seconds` it finishes after that many sandbox seconds; "
@@ -60,6 +62,7 @@ class RestoreFaults:
     fails: bool
     stays_off: bool
     stuck: dict[str, Any] | None
+    ignored: bool = False
 
     def end_time(self, started: float, planned: float) -> float | None:
         """Return when the restore ends, in the clock's elapsed seconds like the arguments; None for never."""
@@ -148,7 +151,9 @@ class FaultTable:
         def take(kind: str) -> dict[str, Any] | None:
             return self.take_outcome_fault(kind, cloud, "snapshots.restore", servers)
 
-        return RestoreFaults(take("restore_fails") is not None, take("power_stuck") is not None, take("restore_stuck"))
+        return RestoreFaults(
+            take("restore_fails") is not None, take("power_stuck") is not None, take("restore_stuck"), take("restore_ignored") is not None,
+        )
 
     def _take(self, kinds: frozenset[str], cloud: str, operation: str | None, servers: frozenset[str]) -> dict[str, Any] | None:
         chosen: Rule | None = None

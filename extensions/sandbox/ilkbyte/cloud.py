@@ -175,7 +175,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             if ends_at is None:
                 await asyncio.Event().wait()  # until a reset; other operations of the server wait
             await self.sandbox.clock.sleep_until(ends_at)
-            digest = None if faults.fails else await self.restore_disk(server, server.images[name])
+            digest = None if faults.fails else await self.restore_disk(server, server.images[name], faults)
             if digest is None:
                 server.active_operation = None
                 await self.set_power(server, "shutoff")

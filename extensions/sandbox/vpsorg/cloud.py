@@ -206,7 +206,7 @@ class VpsOrg(Cloud[VpsServer]):
     async def _finish_restore(self, snapshot: VpsSnapshot, ends_at: float, faults: RestoreFaults) -> None:
         server = snapshot.server
         await self.sandbox.clock.sleep_until(ends_at)
-        digest = None if faults.fails else await self.restore_disk(server, snapshot.image)
+        digest = None if faults.fails else await self.restore_disk(server, snapshot.image, faults)
         snapshot.being_restored = False
         if digest is None:
             self.set_status(server, "stopped")

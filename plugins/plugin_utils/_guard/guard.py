@@ -236,14 +236,19 @@ class Guard:
             transition(record, states.ENDED, outcome=outcome, message=result.message, verification=[], acknowledged=False, progress=None)
 
     def _finish_unverified(self) -> None:
+        """End the run without a probe. The next run verifies the server."""
         self._finish(
             states.ROLLED_BACK, f"{self.record.data['restore_message']}, and the server was not probed since",
-            [PROVIDER_CONFIRMED, NOT_VERIFIED],
+            [PROVIDER_CONFIRMED, NOT_VERIFIED], verified=False,
         )
 
-    def _finish(self, outcome: str, message: str, verification: list[dict[str, str]]) -> None:
-        if self.record.state != states.ENDED:  # else the guard has ended the run by itself
-            transition(self.record, states.ENDED, outcome=outcome, message=message, verification=verification, acknowledged=False)
+    def _finish(self, outcome: str, message: str, verification: list[dict[str, str]], *, verified: bool = True) -> None:
+        fields = {"outcome": outcome, "message": message, "verification": verification, "acknowledged": False, "verified": verified}
+        if self.record.state != states.ENDED:
+            transition(self.record, states.ENDED, **fields)
+        elif self.record.needs_verification:
+            self.record.update(**fields)
+        # Else the guard has ended the run by itself, and its outcome stands.
 
 
 def _record_write_error(record: RunRecord, write_error: OSError, *, changed: bool) -> dict[str, Any]:

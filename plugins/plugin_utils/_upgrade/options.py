@@ -16,7 +16,7 @@ from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 READ_ONLY_STEPS = ("plan", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
     "plan", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_checks", "confirm",
-    "save_diagnostics", "roll_back", "wait_restore", "verify", "finish", "rollout_table", "close_run",
+    "save_diagnostics", "roll_back", "wait_restore", "reconnect", "verify", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
@@ -62,6 +62,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
     "server_log": {"type": "str"},
+    "script": {"type": "str"},
+    "connection_error": {"type": "str"},
     "reason": {"type": "str"},
     "checks_result": {"type": "str", "choices": ["passed", "failed", "not_run"], "default": "not_run"},
     "outcome": {"type": "str"},
@@ -111,9 +113,14 @@ class RunContext:
     conditional: str | None  # the conditions that the role's tasks inherit
     delegated: str | None  # the host that the role is delegated to
     check_mode: bool
+    has_handlers: bool = False  # whether the play has handlers, which take their keywords from it
+    login: dict[str, Any] = field(default_factory=dict)  # how Ansible logs in to the host now, see _server_login.read_login
     forks: int | None = None  # None where one host does not wait for another's fork
     all_hosts: list[str] = field(default_factory=list)  # of the play, failed ones included
     more_secrets: list[str] = field(repr=False, default_factory=list)  # passwords of the connection
+    # Runs a script on the server over a new connection, with the `become` of a login; raises ConnectionError.
+    run_script: Callable[[str, dict[str, Any]], str] = lambda script, login: ""
+    refresh_facts: Callable[[], dict[str, Any]] = dict  # reads again what Ansible knows of the server
     progress: Callable[[str], None] = lambda text: None
     # Raises if the command line's tags do not select all of the upgrade; see play_analysis.PlayAnalysis.check_selection.
     check_selection: Callable[[list[str], list[str]], None] = lambda files, roles: None

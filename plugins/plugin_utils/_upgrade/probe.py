@@ -4,54 +4,53 @@
 
 """Parses the role's probe of a server, and compares two probes. Pure functions.
 
-The probe is a shell script that prints lines of a word and its value: `boot ID`, `units known`, `unit NAME` (failed), `marker PATH`,
-`sum HASH PATH`, and `end` when it is complete.
+The probe is a shell script that prints lines of a word and its value: `boot ID`, `units known`, `unit NAME` (failed), `marker_dir PATH`,
+`marker PATH`, `reference CONTENT`, `sum HASH PATH`. They are between the lines `begin` and `end`, since a login, sudo and a terminal print
+lines of their own around them.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import Any
 
 from . import record as states
-from .record import MARKER_PREFIX
+from .evidence import FAILED, INCONCLUSIVE, PASSED, finding, is_proven, verify_files, verify_marker
 
-MAX_PROBE_CHARS = 1_000_000  # longer output is not of this script
-
-UNREADABLE = "missing"  # in place of a checksum
-
-PASSED, INCONCLUSIVE, FAILED = "passed", "inconclusive", "failed"
+MAX_PROBE_CHARS = 1_000_000  # a longer block is not of this script
 
 
 def parse_probe(text: str | None) -> dict[str, Any] | None:
-    """Return `boot_id`, `failed_units` (None on a system without units), `markers`, `checksums`; None if it is not complete."""
-    lines = (text or "").replace("\r\n", "\n").split("\n")
-    if "end" not in lines or len(text) > MAX_PROBE_CHARS:
+    """Return what the first probe in the text shows; None if it is not complete. The server's logs may follow it.
+
+    Returns:
+        `boot_id`, `failed_units` (None on a system without units), `marker_dir` (None if no directory is suitable), `markers`,
+        `reference` (the content of the reference file) and `checksums`.
+    """
+    lines = _probe_lines(text or "")
+    if lines is None:
         return None
     boot_ids = [value for value in _values_of(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
     sums = [value.partition(" ") for value in _values_of(lines, "sum")]
     return {
         "boot_id": boot_ids[0] if boot_ids else None,
         "failed_units": sorted(_values_of(lines, "unit")) if "units known" in lines else None,
+        "marker_dir": next((value for value in _values_of(lines, "marker_dir") if value.startswith("/")), None),
         "markers": _values_of(lines, "marker"),
+        "reference": next(iter(_values_of(lines, "reference")), None),
         "checksums": {path: digest for digest, dummy, path in sums},
     }
 
 
-def parse_boot_id(log: str | None) -> str | None:
-    """Return the boot id in the first line of the server's logs, see the role's task."""
-    found = re.match("boot ([0-9a-f-]{8,64})\r?\n", log or "")
-    return found[1] if found else None
+def _probe_lines(text: str) -> list[str] | None:
+    lines = [line.rstrip("\r") for line in text[:MAX_PROBE_CHARS].split("\n")]
+    if "begin" in lines:
+        del lines[:lines.index("begin") + 1]
+    return lines[:lines.index("end")] if "end" in lines else None
 
 
 def _values_of(lines: list[str], prefix: str) -> list[str]:
     return [line[len(prefix) + 1:] for line in lines if line.startswith(prefix + " ")]
-
-
-def marker_path(directory: str, run_id: str) -> str:
-    """Return the path of the file that is written after the snapshot, so that a restore removes it."""
-    return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
 def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
@@ -59,70 +58,53 @@ def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None
     return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
 
 
-def verify_restore(record: dict[str, Any], after: dict[str, Any] | None, checks: str | None) -> dict[str, Any]:
+def verify_restore(
+    record: dict[str, Any], after: dict[str, Any] | None, checks: str | None, *, connection_error: str = "", proof_required: bool = True,
+) -> dict[str, Any]:
     """Compare a restored server with its state before the snapshot.
 
     Args:
         after: The probe of the restored server; None if it does not answer.
         checks: `passed`, `failed`, or None if none were run.
+        connection_error: Why it does not answer.
+        proof_required: Whether the outcome is unknown unless something on the server shows that it was restored.
 
     Returns:
         `outcome`, `verification` (a list of `check`, `result`, `detail`), `message`.
     """
-    verification = list(record["verification"])
+    verification = [item for item in record["verification"] if item["check"] != "server"]
     if after is None:
-        verification.append(_finding("server", INCONCLUSIVE, "it does not answer, so it could not be probed"))
-        message = "the provider reports it as restored, but the server does not answer"
+        reason = f": {connection_error}" if connection_error else ""
+        verification.append(finding("server", INCONCLUSIVE, f"it does not answer, so it could not be probed{reason}"))
+        message = f"the provider reports it as restored, but the server does not answer{reason}"
         return {"outcome": states.UNKNOWN, "verification": verification, "message": message}
     before = record.get("before") or {}
-    verification += [_verify_marker(record, after), _verify_boot(record, before, after), *_verify_files(before, after), *_verify_checks(checks)]
-    failures = [finding for finding in verification if finding["result"] == FAILED and finding["check"] != "checks"]
+    verification += [verify_marker(record, after), _verify_boot(record, before, after), *verify_files(record, after), *_verify_checks(checks)]
+    failures = [item for item in verification if item["result"] == FAILED and item["check"] != "checks"]
     if failures:
         message = f"the provider reports it as restored, but the server is different: {'; '.join(item['detail'] for item in failures)}"
         return {"outcome": states.ROLLBACK_FAILED, "verification": verification, "message": message}
+    if proof_required and not is_proven(record, after, verification):
+        message = "the provider reports it as restored, but nothing on the server shows that it was"
+        return {"outcome": states.UNKNOWN, "verification": verification, "message": message}
     message = "the server is as it was when the snapshot was taken"
     if checks == "failed":
         message += "; the checks fail there too: find out whether they did before the upgrade"
     return {"outcome": states.ROLLED_BACK, "verification": verification, "message": message}
 
 
-def _finding(check: str, result: str, detail: str) -> dict[str, str]:
-    return {"check": check, "result": result, "detail": detail}
-
-
-def _verify_marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
-    if not record.get("marker_written"):
-        return _finding("marker", INCONCLUSIVE, "it was not written yet")
-    if record["marker"] in after["markers"]:
-        return _finding("marker", FAILED, f"the marker {record['marker']}, written after the snapshot, still exists")
-    return _finding("marker", PASSED, "the marker that was written after the snapshot is gone")
-
-
 def _verify_boot(record: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:
     boot_id_before_restore = record.get("boot_before_restore")
     if not before.get("boot_id") or not after["boot_id"]:
-        return _finding("boot", INCONCLUSIVE, "the system has no boot id")
+        return finding("boot", INCONCLUSIVE, "the system has no boot id")
     if not boot_id_before_restore:
-        return _finding("boot", INCONCLUSIVE, "its boot just before the restore is unknown")
+        return finding("boot", INCONCLUSIVE, "its boot just before the restore is unknown")
     if after["boot_id"] in (boot_id_before_restore, before["boot_id"]):
-        return _finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot with memory continues the same boot")
-    return _finding("boot", PASSED, "it has rebooted")
-
-
-def _verify_files(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, str]]:
-    known = before.get("checksums") or {}
-    if not known:
-        return []
-    unreadable = [path for path, digest in known.items() if digest == UNREADABLE]
-    if len(unreadable) == len(known):
-        return [_finding("files", INCONCLUSIVE, f"could not be read before the upgrade: {', '.join(sorted(unreadable))}")]
-    changed = [path for path, digest in known.items() if after["checksums"].get(path) != digest]
-    if changed:
-        return [_finding("files", FAILED, f"not as before the upgrade: {', '.join(sorted(changed))}")]
-    return [_finding("files", PASSED, f"as before the upgrade: {', '.join(sorted(known))}")]
+        return finding("boot", INCONCLUSIVE, "its boot id is that of the snapshot: a snapshot with memory continues the same boot")
+    return finding("boot", PASSED, "it has rebooted")
 
 
 def _verify_checks(checks: str | None) -> list[dict[str, str]]:
     if checks is None:
         return []
-    return [_finding("checks", PASSED if checks == "passed" else FAILED, f"the checks have {checks}")]
+    return [finding("checks", PASSED if checks == "passed" else FAILED, f"the checks have {checks}")]

@@ -111,6 +111,11 @@ class RunRecord:
         return self.data["snapshot"]
 
     @property
+    def needs_verification(self) -> bool:
+        """Whether the provider has restored the snapshot, and the server was not probed since. The guard alone can't probe it."""
+        return self.state == RESTORED or (self.state == ENDED and self.data.get("verified") is False)
+
+    @property
     def server_key(self) -> tuple[str, str]:
         """The provider and the server's id there."""
         return self.data["provider"], self.data["server"]["id"]
@@ -301,7 +306,9 @@ _SCHEMA = _mapping(
     },
     {
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
-        "boot_before_restore": _text, "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
+        "boot_before_restore": _text, "reference_before_restore": _text, "markers_before_restore": _list_of(_text),
+        "checksums_before_restore": _checksums, "has_reference": _flag, "verified": _flag,
+        "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
         "diagnostics": _list_of(_text),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),

@@ -10,12 +10,13 @@ from ....module_utils._errors import invalid_argument
 from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
 from .prepare import PrepareSteps
+from .reconnect import ReconnectStep
 from .upgrade import RollbackSteps, UpgradeSteps
 
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(PrepareSteps, UpgradeSteps, RollbackSteps):
+class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
     """All of them."""
 
     def run(self, step: str) -> Result:

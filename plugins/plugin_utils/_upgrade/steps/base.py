@@ -18,12 +18,14 @@ from ....module_utils._execute import execute as run_operation
 from ....module_utils._module import upgrade_preflight
 from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import is_guard_running, send_request, start_guard
-from .. import planning, process_identity
+from .. import evidence, planning, process_identity
 from .. import record as states
 from ..options import ROLE_OPTIONS, RunContext, select_provider_options
 from ..record import RUN_ID_GLOB, RunRecord, ServerRecords
 
 Result = dict[str, Any]
+
+GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 
 
 class OperationFailed(Exception):
@@ -156,9 +158,15 @@ class StepBase:
             raise OperationFailed(result)
         return result
 
+    def _current_facts(self) -> Result:
+        """What Ansible knew of the host may be of the time before the upgrade, the reboot or the restore."""
+        facts = self._context.refresh_facts()
+        return {"ansible_facts": facts} if facts else {}
+
     def _result(self, record: RunRecord, message: str, *, changed: bool) -> Result:
         run = {
             **(self._params["run"] or {}), "state": record.state, "outcome": record.outcome, "snapshot": record.snapshot,
             "run_record": str(record.path), "marker_written": bool(record.data.get("marker_written")),
+            "needs_verification": record.needs_verification, **evidence.file_fields(record.data["marker"], record.run_id),
         }
         return {"changed": changed, "msg": message, "run": run}

@@ -16,10 +16,10 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
 from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
-from .. import planning, probe
+from .. import evidence, planning, probe
 from .. import record as states
-from ..record import MARKER_PREFIX, write_private
-from .base import OperationFailed, Result, StepBase
+from ..record import MARKER_PREFIX, RunRecord, write_private
+from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
 
 
 class PrepareSteps(StepBase):
@@ -38,7 +38,7 @@ class PrepareSteps(StepBase):
         run: dict[str, Any] = {
             "next": next_action, "resumed": resumed, "run_id": name[len(params["snapshot_prefix"]):], "snapshot_name": name, **files,
             "server": cloud["server"], "cloud": cloud["cloud"], "match": self._name_pattern, "connection": context.connection,
-            "options": self._role_options, "preview": context.check_mode,
+            "login": context.login, "options": self._role_options, "preview": context.check_mode,
         }
         if resumed:
             run.update(run_id=previous.run_id, snapshot_name=previous.snapshot["name"])
@@ -50,7 +50,8 @@ class PrepareSteps(StepBase):
         run["run_record"] = str(server_records.record_path(run["run_id"]))
         run["include_file"] = self._include_file(Path(run["run_record"]))
         # The path of the interrupted run, even if the option has changed.
-        run["marker"] = previous.data["marker"] if resumed else probe.marker_path(params["marker_dir"], run["run_id"])
+        marker = previous.data["marker"] if resumed else evidence.marker_path(params["marker_dir"], run["run_id"])
+        run.update(evidence.file_fields(marker, run["run_id"]))
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
         warnings += planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
@@ -68,14 +69,15 @@ class PrepareSteps(StepBase):
         next_action, dummy = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": planning.NONE, "resumed": False, "tasks": [], **files, "server": cloud["server"], "cloud": cloud["cloud"],
-            "match": self._name_pattern, "connection": context.connection, "options": self._role_options, "preview": context.check_mode,
+            "match": self._name_pattern, "connection": context.connection, "login": context.login, "options": self._role_options,
+            "preview": context.check_mode,
         }
         if next_action == planning.UPGRADE:
             lines = [planning.nothing_to_recover_message(previous, cloud["server"])]
             return {"changed": False, "msg": lines[0], "plan": lines, "run": run, "warnings": warnings}
         run.update(
             next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
-            marker=previous.data["marker"], include_file=self._include_file(previous.path),
+            include_file=self._include_file(previous.path), **evidence.file_fields(previous.data["marker"], previous.run_id),
         )
         lines = planning.plan_lines(run, params, cloud)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -112,9 +114,10 @@ class PrepareSteps(StepBase):
         ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
-            "snapshot_name": snapshot["name"], "marker": record.data["marker"], "server": cloud["server"], "cloud": cloud["cloud"],
-            "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection, "match": self._name_pattern,
-            "options": self._role_options, "preview": self._context.check_mode, "ask_once": self._context.is_linear,
+            "snapshot_name": snapshot["name"], **evidence.file_fields(record.data["marker"], record.run_id), "server": cloud["server"],
+            "cloud": cloud["cloud"], "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection,
+            "login": self._context.login, "match": self._name_pattern, "options": self._role_options, "preview": self._context.check_mode,
+            "ask_once": self._context.is_linear,
         }
         run["include_file"] = self._include_file(record.path)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -168,21 +171,62 @@ class PrepareSteps(StepBase):
                 f"The server probe on {self._context.host} did not complete; upgrade not started", kind=errors.NOT_READY, server=self._context.host,
                 hint="run the playbook with -v and see the result of the task before this one",
             )
+        is_new = not run["resumed"]
         if run["next"] == planning.UPGRADE:
             self._require_no_foreign_marker(probe_result, path)
-        is_new = not run["resumed"]
+            if is_new:
+                run = {**run, "marker": evidence.marker_path(self._require_marker_dir(probe_result), run["run_id"])}
         record = self._launch_guard(path, self._new_record(run, probe_result) if is_new else None)
         self._write_include_file(run)
         if run["resumed"] and run["next"] == planning.UPGRADE:
             record = self._send(record, {"command": "update", "fields": {"before": probe_result}})
         if run.get("manual"):
             has_marker = probe_result is not None and record.data["marker"] in probe_result["markers"]
-            fields = {"marker_written": has_marker, "boot_before_restore": probe_result["boot_id"] if probe_result else None}
+            fields = {"marker_written": has_marker, **evidence.observed_fields(probe_result)}
+            if probe_result is None:
+                fields["reference_before_restore"] = evidence.reference_after_restores(record.data)
             record = self._send(record, {"command": "update", "fields": fields})
         if is_new:
             self._server_records(run["server"]["id"]).prune_old()
         verb = "resumed" if run["resumed"] else "started"
-        return self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
+        result = self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
+        result["run"].update(self._connection_fields())
+        return {**result, "warnings": self._marker_warnings(record) if is_new else []}
+
+    def _connection_fields(self) -> dict[str, str]:
+        """Return `connection_fact`, the value of ansible_connection during the run, and `connection_variable`, its value afterwards; else empty.
+
+        This step has the guarded connection by a keyword. If it has another one, a variable of the host comes before the keyword.
+        """
+        run, current = self._run, self._context.connection
+        if run["connection"] not in ("ssh", GUARDED_CONNECTION):
+            return {"connection_fact": "", "connection_variable": ""}
+        is_left_over = bool((run.get("login") or {}).get("is_left_over"))
+        has_variable = current != GUARDED_CONNECTION or (run["connection"] == GUARDED_CONNECTION and not is_left_over)
+        needs_fact = has_variable or is_left_over or self._context.has_handlers
+        return {
+            "connection_fact": GUARDED_CONNECTION if needs_fact else "", "connection_variable": run["connection"] if has_variable else "",
+        }
+
+    def _require_marker_dir(self, probe_result: dict[str, Any]) -> str:
+        """Return a directory whose content survives a boot. In another one, a boot would remove the marker as a restore does."""
+        if probe_result["marker_dir"] is None:
+            raise RewindError(
+                f"Server {self._context.host} has no writable directory on a local disk for the rollback marker; upgrade not started",
+                kind=errors.NOT_READY, server=self._context.host,
+                hint="set guarded_upgrade_marker_dir to a directory that is part of the snapshot, and is neither in memory nor on a network. "
+                "Is become set?",
+            )
+        return probe_result["marker_dir"]
+
+    def _marker_warnings(self, record: RunRecord) -> list[str]:
+        wanted = evidence.marker_path(self._params["marker_dir"], record.run_id)
+        if record.data["marker"] == wanted:
+            return []
+        return [
+            f"guarded_upgrade_marker_dir ({self._params['marker_dir']}) of server {self._context.host} is missing, read-only, emptied by a boot, "
+            f"or not on a local disk, so the marker is {record.data['marker']}"
+        ]
 
     def _require_no_foreign_marker(self, probe_result: dict[str, Any], path: Path) -> None:
         """Raise `busy` if the marker of another controller's run is on the server."""
@@ -201,7 +245,7 @@ class PrepareSteps(StepBase):
             "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
+            "verification": [], "has_reference": True, "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
         }
 
     def _request_snapshot(self) -> Result:

@@ -17,13 +17,12 @@ from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._module import snapshot as snapshot_operation
 from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
-from .. import outcomes, planning, probe
+from .. import evidence, outcomes, planning, probe
 from .. import record as states
 from ..options import credential_values
 from ..record import RunRecord, write_private
-from .base import OperationFailed, Result, StepBase
+from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
 
-GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
 NOT_SERIALIZABLE = "omitted: it can't be written as JSON"
 CENSORED = "hidden, since the task has no_log: true"
@@ -48,8 +47,11 @@ class UpgradeSteps(StepBase):
             )
         seconds = self._params["timeout"]
         request = self._transition(states.ARMED, seconds)
-        request["fields"]["marker_written"] = True
-        record = self._send(self._record, request)
+        record = self._record
+        reference = evidence.file_fields(record.data["marker"], record.run_id)["reference_after"]
+        # The task before this one has written both files and read them back.
+        request["fields"].update(marker_written=True, reference_before_restore=reference)
+        record = self._send(record, request)
         message = (
             f"Guard armed: {record.server_label} is rolled back to snapshot {record.snapshot['name']} unless the upgrade is confirmed, "
             f"even if this run is killed (guard PID {record.data['guard']['pid']}, run record {record.path})"
@@ -74,7 +76,8 @@ class UpgradeSteps(StepBase):
                 f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
                 kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
             )
-        return self._phase_result(record, self._params["check_timeout"], "No unit has failed that had not failed before the upgrade")
+        result = self._phase_result(record, self._params["check_timeout"], "No unit has failed that had not failed before the upgrade")
+        return {**result, **self._current_facts()}
 
     def _phase_result(self, record: RunRecord, seconds: int, message: str) -> Result:
         result = self._result(record, message, changed=False)
@@ -173,9 +176,8 @@ class RollbackSteps(StepBase):
         record, params = self._record, self._params
         redactor = Redactor([*credential_values(params), *self._context.more_secrets])
         files = save_diagnostics(record.path.parent, params["failed_task"], params["failed_result"], params["server_log"], redactor)
-        boot_id = probe.parse_boot_id(params["server_log"])
-        if files or boot_id:
-            self._send(record, {"command": "update", "fields": {"diagnostics": files, "boot_before_restore": boot_id}})
+        if files:
+            self._send(record, {"command": "update", "fields": {"diagnostics": files}})
         return self._result(record, f"Saved: {', '.join(files)}" if files else "There were no diagnostics to save", changed=False)
 
     def _roll_back(self) -> Result:
@@ -189,6 +191,9 @@ class RollbackSteps(StepBase):
             return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
         if record.state in (states.CONFIRMED, states.ENDED) and not manual:
             return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
+        observed = probe.parse_probe(self._params["probe"])
+        if observed is not None and record.state in states.ARMED_STATES:  # else it may show the restored server
+            record = self._send(record, {"command": "update", "fields": evidence.observed_fields(observed)})
         redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
         reason = redactor.redact_text(self._params["reason"] or "it failed")
         record = self._send(record, {"command": "roll_back", "reason": reason, "manual": manual})
@@ -203,13 +208,19 @@ class RollbackSteps(StepBase):
         return self._result(record, message or states.describe_state(record), changed=False)
 
     def _verify(self) -> Result:
-        record = self._record
-        if record.state == states.RESTORED:
-            checks = {"not_run": None}.get(self._params["checks_result"], self._params["checks_result"])
-            result = probe.verify_restore(record.data, probe.parse_probe(self._params["probe"]), checks)
+        record, params = self._record, self._params
+        if record.needs_verification:
+            checks = None if params["checks_result"] == "not_run" else params["checks_result"]
+            # A person may have a server restored that does not answer. Then nothing can be observed just before the restore.
+            is_unobserved = bool(params["run"].get("manual")) and record.data.get("reference_before_restore") is None
+            redactor = Redactor([*credential_values(params), *self._context.more_secrets])
+            result = probe.verify_restore(
+                record.data, probe.parse_probe(params["probe"]), checks,
+                connection_error=redactor.redact_text(params["connection_error"] or ""), proof_required=not is_unobserved,
+            )
         else:
             result = outcomes.outcome_of(record)
-        result = outcomes.with_next_steps(record, result, self._params["reason"])
+        result = outcomes.with_next_steps(record, result, params["reason"])
         return {**self._result(record, result["message"], changed=False), **result}
 
 

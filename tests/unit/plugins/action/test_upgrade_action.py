@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.rewind.vps.plugins.action import upgrade_guard
@@ -36,6 +37,8 @@ class Action:
     def __init__(self, monkeypatch):
         self.seen, self.result, self.environment = [], {"changed": False, "msg": "done"}, {}
         self.error: Exception | None = None
+        self.resets = 0
+        self.connection_options = {"host": "192.0.2.1", "port": 22, "remote_user": "admin", "private_key_file": "/key", "password": TOKEN}
         seen, action = self.seen, self
 
         class Steps:
@@ -56,13 +59,19 @@ class Action:
     def run(self, arguments=None, options=None, connection="ansible.builtin.ssh", check_mode=False, play=None, **variables):
         arguments = {**(arguments or {}), **({"options": options} if options else {})}
         made = object.__new__(ActionModule)
-        play = SimpleNamespace(max_fail_percentage=None, force_handlers=False, **(play or {}))
+        play = SimpleNamespace(max_fail_percentage=None, force_handlers=False, **{"handlers": [], **(play or {})})
         made._task = SimpleNamespace(args={"step": "plan", **(arguments or {})}, check_mode=check_mode, any_errors_fatal=False, play=play,
                                      when=[], delegate_to=None)
-        made._connection = SimpleNamespace(ansible_name=connection, transport="ssh")
+        made._connection = SimpleNamespace(
+            ansible_name=connection, transport="ssh", become=None, get_option=self.connection_options.get,
+            option_definitions=self.connection_options, reset=self.count_reset)
+        self.connection = made._connection
         made._templar = Templar()
         made._compute_environment_string = lambda wanted: wanted.update(self.environment)
         return made.run(None, {"inventory_hostname": "web1", **variables})
+
+    def count_reset(self):
+        self.resets += 1
 
     def parameters(self, arguments=None, **how):
         """The parameters that the step gets."""
@@ -214,3 +223,54 @@ def test_the_context(action, tmp_path, monkeypatch):
     assert (alone.address, alone.batch, alone.check_mode, alone.more_secrets) == (None, ["web1"], False, [])
     names = {"ansible.builtin.ssh": "ssh", "ansible.legacy.ssh": "ssh", "ssh": "ssh", "rewind.vps.guarded_ssh": "rewind.vps.guarded_ssh"}
     assert {plugin: action.context(connection=plugin).connection for plugin in names} == names
+
+
+# --- the connection
+
+
+def test_the_plan_records_how_it_logs_in_without_secrets(action):
+    login = action.context().login
+    assert login["settings"] == {"host": "192.0.2.1", "port": 22, "remote_user": "admin", "private_key_file": "/key", "host_key_checking": None}
+    assert (login["become"], login["is_left_over"]) == (None, False)
+    action.connection_options["loss_fails_task"] = False
+    assert action.context().login["is_left_over"] is True
+
+
+@pytest.mark.parametrize(("handlers", "expected"), [
+    ([], False), ([SimpleNamespace(block=[])], False), ([SimpleNamespace(block=["a handler"])], True),
+])
+def test_a_play_with_handlers_is_recognized(action, handlers, expected):
+    assert action.context(play={"handlers": handlers}).has_handlers is expected
+
+
+@pytest.mark.parametrize(("answer", "expected"), [
+    ({"rc": 0, "stdout": "begin", "stderr": ""}, "begin"), ({"rc": 1, "stdout": "begin", "stderr": "noise"}, "begin"),
+    ({"rc": 1, "stdout": "", "stderr": "System is booting up"}, ConnectionError("System is booting up")),
+    ({"rc": 7, "stdout": "", "stderr": ""}, ConnectionError("the command ended with 7")),
+    (AnsibleConnectionFailure("Connection refused"), ConnectionError("Connection refused")),
+    (AnsibleError("the become plugin was not found"), ConnectionError("the become plugin was not found")),
+])
+def test_a_script_runs_over_a_new_connection_or_says_why_not(action, monkeypatch, answer, expected):
+    def execute(plugin, script):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ActionModule, "_low_level_execute_command", execute)
+    run_script = action.context().run_script
+    if isinstance(expected, ConnectionError):
+        with pytest.raises(ConnectionError, match=f"^{expected}$"):
+            run_script("probe", {})
+    else:
+        assert run_script("probe", {}) == expected
+    assert action.resets == 1
+
+
+def test_a_restored_server_is_probed_with_the_become_of_the_plan(action):
+    """Whatever the upgrade has made of the variables."""
+    run_script = action.context().run_script
+    connection = action.connection
+    connection.become = SimpleNamespace(_load_name="sudo", option_definitions={"become_user": {}}, get_option={"become_user": "new"}.get)
+    with pytest.raises(AttributeError):  # this action has no shell
+        run_script("probe", {"become": None})
+    assert connection.become is None

@@ -12,12 +12,13 @@ import yaml
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
+from ansible.plugins.connection import local as local_plugin
 from ansible.plugins.connection import ssh as ssh_plugin
 from ansible.plugins.loader import connection_loader
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins" / "connection"
 GUARDED = "guarded_ssh"
-OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name"}
+OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name", "settings", "loss_fails_task"}
 
 
 # Loaded from a directory of plugins: Ansible finds collections only in a process that has not imported any by itself.
@@ -87,6 +88,69 @@ def test_the_command_is_that_of_ssh_with_its_questions_behind_the_users_own_argu
     off = connect(ansible_guarded_ssh_server_alive_interval=0, **variables)
     assert off.transport == "ssh", "actions look at it"
     assert off._build_command("ssh", "ssh", "192.0.2.1", "true") == ssh_options
+    plain = connect(ansible_guarded_ssh_loss_fails_task=False, **variables)
+    assert plain._build_command("ssh", "ssh", "192.0.2.1", "true") == ssh_options
+
+
+def control_path(connection):
+    """The first one counts for OpenSSH."""
+    return next(part for part in connection._build_command("ssh", "ssh", "192.0.2.1", "true") if part.startswith(b"ControlPath"))
+
+
+def test_in_the_role_it_shares_no_connection_with_ssh_another_run_or_a_server_before_its_restore(connect, tmp_path):
+    common = {"ansible_control_path_dir": str(tmp_path / "new"), "ansible_control_path": "{{ a_template }}"}
+    record = {"guarded_upgrade_active_record": "/a/run.json"}
+    paths = [control_path(connect(**common, **variables)) for variables in (
+        record, {"guarded_upgrade_active_record": "/another/run.json"}, {**record, "ansible_port": 2222},
+        {"guarded_upgrade_connection_settings": {"port": 22}}, {**record, "ansible_ssh_common_args": "-o ControlPath=/tmp/%h"},
+    )]
+    assert paths[0] == paths[4] and len(set(paths)) == 4
+    assert not [path for path in paths if b"template" in path or b"/tmp/%h" in path]
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+    assert control_path(connect(ansible_ssh_args="-o ControlMaster=no", **record)) == b'ControlPath="none"', "nor one of ssh's configuration files"
+    assert b"template" in control_path(connect(**common)), "without the role, the user's path"
+
+
+def test_given_settings_come_before_variables(connect):
+    planned = {"host": "192.0.2.9", "port": None, "remote_user": "old"}
+    connection = connect(ansible_port=2222, ansible_user="new", guarded_upgrade_connection_settings=planned)
+    command = connection._build_command("ssh", "ssh", "192.0.2.9", "true")
+    assert b'User="old"' in command and not [part for part in command if part.startswith(b"Port=")]
+    assert connection.get_option("host") == "192.0.2.9"
+    assert connection.get_option("private_key_file") is None
+
+
+def test_the_keyword_of_a_task_comes_first():
+    connection = connection_loader.get(GUARDED, PlayContext(), "/dev/null")
+    connection.set_options(task_keys={"connection": "local"}, var_options={})
+    assert (type(connection), connection.transport) == (local_plugin.Connection, "local")
+    status, stdout, _stderr = connection.exec_command("echo here")
+    assert (status, stdout) == (0, b"here\n")
+
+
+@pytest.mark.parametrize("keyword", ["ssh", "smart", "ansible.builtin.ssh", "rewind.vps.guarded_ssh", "", None, "{{ a_template }}"])
+def test_other_keywords_mean_this_plugin(keyword):
+    connection = connection_loader.get(GUARDED, PlayContext(), "/dev/null")
+    connection.set_options(task_keys={"connection": keyword}, var_options={"ansible_host": "192.0.2.1"})
+    assert connection.transport == "ssh" and connection.get_option("loss_fails_task") is True
+
+
+def test_an_unknown_keyword_is_an_error():
+    connection = connection_loader.get(GUARDED, PlayContext(), "/dev/null")
+    with pytest.raises(AnsibleError, match="'no_such_plugin' was not found"):
+        connection.set_options(task_keys={"connection": "no_such_plugin"}, var_options={})
+
+
+def test_at_the_end_of_the_role_it_behaves_like_ssh(failing):
+    connection, ways = failing(AnsibleConnectionFailure("No route to host."))
+    connection.set_option("loss_fails_task", False)
+    for way in ways:
+        with pytest.raises(AnsibleConnectionFailure) as caught:
+            way()
+        assert not isinstance(caught.value, AnsibleActionFail)
+    connection, ways = failing((1, b"", b"mkdir: No space left on device\n"))
+    connection.set_option("loss_fails_task", False)
+    assert connection.exec_command(connection._shell.mkdtemp("ansible-tmp-1-2", tmpdir="/root/.ansible/tmp"))[0] == 1
 
 
 def test_each_way_to_lose_the_connection_fails_the_task(failing):
@@ -101,6 +165,7 @@ def test_each_way_to_lose_the_connection_fails_the_task(failing):
         message = "server web1 was lost: No route to host; the task has failed, so that rescue can run"
         assert loss.result == {"failed": True, "msg": message, "connection_lost": True}
         assert str(loss) == message
+        assert loss.detail == "No route to host."
 
 
 def test_a_failed_authentication_is_still_distinguished(failing):

@@ -384,3 +384,19 @@ def test_a_transition_that_can_not_be_written_is_not_made(tmp_path, monkeypatch,
         guard.handle(roll_back())
         guard.tick()
         assert len(actions.restore_calls) == 1
+
+
+@pytest.mark.parametrize(("outcome", "verification"), [(states.ROLLED_BACK, "passed"), (states.ROLLBACK_FAILED, "failed")])
+def test_what_the_guard_has_restored_alone_is_verified_once_by_the_next_run(tmp_path, outcome, verification):
+    actions = FakeActions(alive=False)
+    guard = guard_in(tmp_path, states.UPGRADING, actions)
+    guard.tick()
+    assert (guard.record.outcome, guard.record.needs_verification) == (states.ROLLED_BACK, True)
+    actions.alive = True
+    finding = {"check": "marker", "result": verification, "detail": "as seen by the next run"}
+    for message, expected in (("verified", "verified"), ("again", "verified")):
+        guard.handle({"command": "finish", "outcome": outcome, "message": message, "verification": [finding]})
+        assert (guard.record.outcome, guard.record.data["message"]) == (outcome, expected), "the outcome is final"
+        assert guard.record.data["verification"] == [finding]
+        assert not guard.record.needs_verification
+    assert len(actions.restore_calls) == 1

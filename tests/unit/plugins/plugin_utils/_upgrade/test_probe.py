@@ -11,33 +11,39 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.evidence import marker_path
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
     MAX_PROBE_CHARS,
-    marker_path,
     new_failed_units,
     parse_probe,
     verify_restore,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import MARKER_PREFIX
 
-OUTPUT = f"""boot 11111111-2222-3333-4444-555555555555
+OUTPUT = f"""begin
+boot 11111111-2222-3333-4444-555555555555
 units known
 unit nginx.service
 unit a b.service
+marker_dir /var/tmp
 marker {MARKER}
 marker /var/tmp/with space
+reference {RUN_ID} after the snapshot
 sum abc123 /etc/os-release
 sum def456 /etc/with  two spaces
 end
 """
 PROBE_RESULT = {
     "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"],
+    "reference": f"{RUN_ID} after the snapshot", "marker_dir": "/var/tmp",
     "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
 }
 
 
-@pytest.mark.parametrize("text", [OUTPUT, OUTPUT.replace("\n", "\r\n"), OUTPUT.rstrip("\n"), f"Last login: today\n\n{OUTPUT}bye\n"],
-                         ids=["plain", "CRLF", "no last break", "noise around"])
+@pytest.mark.parametrize("text", [OUTPUT, OUTPUT.replace("\n", "\r\n"), OUTPUT.rstrip("\n"), f"Last login: today\n\n{OUTPUT}bye\n",
+                                  "\r\nWe trust you have received the usual lecture\r\nboot ffffffff\r\nend\r\n" + OUTPUT.replace("\n", "\r\r\n"),
+                                  f"\n{OUTPUT}unit late.service\nbegin\nboot ffffffff\nend\n" + "x" * MAX_PROBE_CHARS],
+                         ids=["plain", "CRLF", "no last break", "noise around", "sudo's terminal", "logs behind it"])
 def test_a_probe(text):
     assert parse_probe(text) == PROBE_RESULT
 
@@ -48,7 +54,9 @@ def test_an_incomplete_probe_is_none(text):
 
 
 def test_what_is_not_printed_is_not_made_up():
-    assert parse_probe("end") == {"boot_id": None, "failed_units": None, "markers": [], "checksums": {}}
+    assert parse_probe("end") == {
+        "boot_id": None, "failed_units": None, "marker_dir": None, "markers": [], "reference": None, "checksums": {},
+    }
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"
     assert parse_probe("unit a.service\nend")["failed_units"] is None, "the list may be incomplete"
 
@@ -69,7 +77,7 @@ def test_any_text_is_none_or_a_complete_probe(text):
     if parsed is not None:
         assert set(parsed) == set(PROBE_RESULT) and all(isinstance(path, str) for path in (*parsed["markers"], *parsed["checksums"]))
         result = verify_restore(record_data(states.RESTORED, marker_written=True), parsed, None)
-        assert result["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED)
+        assert result["outcome"] in (states.ROLLED_BACK, states.ROLLBACK_FAILED, states.UNKNOWN)
 
 
 @pytest.mark.parametrize("directory", ["/var/tmp", "/var/tmp/", "/srv/a b", "/"])
@@ -128,8 +136,11 @@ def test_every_combination_of_signs(marker, boot, files, checks):
     assert [(finding["check"], finding["result"]) for finding in result["verification"]] == list(expected.items())
     assert data["verification"] == [CLOUD], "only the guard changes the run record"
     is_restored = "failed" not in (expected["marker"], expected.get("files"))
-    assert result["outcome"] == (states.ROLLED_BACK if is_restored else states.ROLLBACK_FAILED), "failing checks alone don't disprove a restore"
-    if is_restored:
+    proven = states.ROLLED_BACK if marker == "passed" else states.UNKNOWN
+    assert result["outcome"] == (proven if is_restored else states.ROLLBACK_FAILED), "failing checks alone don't disprove a restore"
+    if result["outcome"] == states.UNKNOWN:
+        assert "nothing on the server shows that it was" in result["message"]
+    elif is_restored:
         assert ("checks fail there too" in result["message"]) == (checks == "failed")
     else:
         assert (MARKER in result["message"]) == (marker == "failed")

@@ -48,6 +48,7 @@ class StepRunner:
         self.deleted: list[str] = []
         self.guards: list[Any] = []
         self.run_fields: dict[str, Any] = {}
+        self.context_fields: dict[str, Any] = {}
         self.progress_lines: list[str] = []
         self.send = self._send
 
@@ -72,7 +73,8 @@ class StepRunner:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True, **self.run_fields}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
-        context = run_context(connection=connection, process=self.process, check_mode=check_mode, progress=self.progress_lines.append)
+        context = run_context(connection=connection, process=self.process, check_mode=check_mode, progress=self.progress_lines.append,
+                              **self.context_fields)
         return Steps(validation.validated_parameters, context).run(step)
 
     def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
@@ -321,3 +323,89 @@ def test_the_reason_shows_no_secret(steps: StepRunner) -> None:
     assert steps.record.data["reason"] == "Install: curl said ********"
     assert steps.record.state == states.RESTORING
     assert steps.run("wait_restore")["run"]["state"] == states.RESTORED
+
+
+# --- after a restart by the provider
+
+
+@pytest.mark.parametrize(("answer", "output", "error"), [
+    ("begin\nboot aaaaaaaa\nend\n", "begin\nboot aaaaaaaa\nend\n", ""), (ConnectionError("ssh: Host key verification failed."), "", "ssh: Host key"),
+])
+def test_a_server_that_does_not_answer_is_a_result_and_no_failure(steps: StepRunner, answer: Any, output: str, error: str) -> None:
+    steps.set_state(states.RESTORED)
+    calls = []
+
+    def run_script(script: str, login: dict[str, Any]) -> str:
+        calls.append((script, login))
+        if isinstance(answer, ConnectionError):
+            raise answer
+        return answer
+
+    steps.run_fields = {"login": {"become": None}}
+    steps.context_fields = {"run_script": run_script, "refresh_facts": lambda: {"pkg_mgr": "dnf5"}}
+    result = steps.run("reconnect", script="probe it")
+    assert calls == [("probe it", {"become": None})]
+    assert (result["stdout"], result["connection_error"][:len(error)]) == (output, error) and not result.get("failed")
+    assert result.get("ansible_facts") == (None if error else {"pkg_mgr": "dnf5"}), "what Ansible knew may be of the time before the restore"
+
+
+def test_facts_are_current_when_the_checks_start(steps: StepRunner) -> None:
+    steps.set_state(states.UPGRADING)
+    steps.context_fields = {"refresh_facts": lambda: {"discovered_interpreter_python": "/usr/bin/python3"}}
+    assert steps.run("start_checks", probe=PROBE_OUTPUT.format(units=""))["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3"}
+
+
+@pytest.mark.parametrize(("planned", "current", "handlers", "left_over", "fact", "variable"), [
+    ("ssh", GUARDED, False, False, "", ""),  # the keyword is enough
+    ("ssh", "ssh", False, False, GUARDED, "ssh"),  # a variable comes before it
+    ("ssh", GUARDED, True, False, GUARDED, ""),  # handlers have the play's keyword
+    (GUARDED, GUARDED, False, False, GUARDED, GUARDED),  # the user's own variable
+    (GUARDED, GUARDED, False, True, GUARDED, ""),  # an earlier run of the role has left it
+    ("community.docker.docker", "community.docker.docker", True, False, "", ""),
+])
+def test_a_fact_for_the_connection_is_set_only_where_a_keyword_is_not_enough(
+    steps: StepRunner, planned: str, current: str, handlers: bool, left_over: bool, fact: str, variable: str,
+) -> None:
+    steps.set_state(states.UPGRADING, guard={"pid": 1})
+    steps.run_fields = {"connection": planned, "login": {"is_left_over": left_over}, "next": "roll_back"}
+    steps.context_fields = {"has_handlers": handlers}
+    run = steps.run("start_guard", connection=current)["run"]
+    assert (run["connection_fact"], run["connection_variable"]) == (fact, variable)
+
+
+# --- the marker and what is observed
+
+
+@pytest.mark.parametrize(("state", "recorded"), [(states.UPGRADING, True), (states.RESTORING, False), (states.RESTORED, False)])
+def test_what_is_observed_just_before_the_restore_is_recorded_and_never_the_restored_server(steps: StepRunner, state: str, recorded: bool) -> None:
+    steps.set_state(state, reference_before_restore="as written")
+    marker = steps.record.data["marker"]
+    probe = f"begin\nboot 22222222-2222\nmarker {marker}\nreference seen\nsum 1 /etc/os-release\nend\nlogs\n"
+    steps.run("roll_back", probe=probe, reason="it failed")
+    data = steps.record.data
+    observed = {name: data.get(name) for name in ("boot_before_restore", "reference_before_restore", "markers_before_restore")}
+    if recorded:
+        assert observed == {"boot_before_restore": "22222222-2222", "reference_before_restore": "seen", "markers_before_restore": [marker]}
+        assert data["checksums_before_restore"] == {"/etc/os-release": "1"}
+    else:
+        assert observed == {"boot_before_restore": None, "reference_before_restore": "as written", "markers_before_restore": None}
+
+
+def test_the_marker_is_in_a_directory_that_survives_a_boot_or_nothing_is_started(steps: StepRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = steps.directory / "vpsorg-12345-0" / RUN_ID / "run.json"
+    run = {"run_record": str(path), "connection": "ssh", "next": "upgrade", "resumed": False, "run_id": RUN_ID, "snapshot_name": "rewind",
+           "server": {"id": "12345"}, "cloud": "VPS.org", "tasks": [], "checks": [], "marker": f"/run/rewind-guarded-upgrade-{RUN_ID}"}
+    started = []
+
+    def start(config: dict[str, Any]) -> RunRecord:
+        started.append(config["record"])
+        return RunRecord(path, {**config["record"], "guard": {"pid": 1}})
+
+    monkeypatch.setattr(base, "start_guard", start)
+    with pytest.raises(RewindError, match="has no writable directory on a local disk"):
+        steps.run("start_guard", probe="begin\nboot 11111111\nend\n", run=run)
+    assert not started
+    result = steps.run("start_guard", probe="begin\nboot 11111111\nmarker_dir /var/lib\nend\n", run=run, marker_dir="/run")
+    assert result["run"]["marker"] == started[0]["marker"] == f"/var/lib/rewind-guarded-upgrade-{RUN_ID}"
+    assert result["run"]["reference"] == "/var/lib/rewind-guarded-upgrade.reference" and started[0]["has_reference"]
+    assert "guarded_upgrade_marker_dir (/run)" in result["warnings"][0]

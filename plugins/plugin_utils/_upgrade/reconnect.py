@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waits until a server answers again. A shell there is enough, since the server may have no Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ...module_utils._wait.polling import Clock, Deadline
+from .probe import parse_probe
+
+RETRY_INTERVAL = 1.0  # seconds
+MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
+
+# Waiting does not help here: the server presents another key than the controller knows.
+_WRONG_HOST_KEY = re.compile(r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|[Hh]ost key for server .* does not match")
+# Ansible's words around ssh's own error.
+_SSH_ERROR_PREFIX = re.compile(r"^.*?via (?:ssh|scp|sftp): ", re.DOTALL)
+
+
+def is_wrong_host_key(error: str) -> bool:
+    return bool(_WRONG_HOST_KEY.search(error))
+
+
+def ssh_error(text: str) -> str:
+    """Return ssh's own error of Ansible's message, in one line."""
+    return " ".join(_SSH_ERROR_PREFIX.sub("", text).split())[-MAX_ERROR_CHARS:]
+
+
+def wait_for_server(run_script: Callable[[], str], seconds: float, clock: Clock | None = None) -> tuple[str, str]:
+    """Run a probe over new connections until it is complete, the time is up, or the server has another host key.
+
+    Args:
+        run_script: Returns the probe's output, or raises ConnectionError with the reason.
+
+    Returns:
+        The output of a complete probe, else an empty text; and the last error.
+    """
+    deadline = Deadline(seconds, clock or Clock())
+    while True:
+        try:
+            output = run_script()
+            error = "the probe did not complete" if parse_probe(output) is None else ""
+        except ConnectionError as failure:
+            output, error = "", ssh_error(str(failure))
+        if not error:
+            return output, ""
+        if is_wrong_host_key(error) or deadline.remaining <= 0:
+            return "", error
+        deadline.clock.sleep(RETRY_INTERVAL)

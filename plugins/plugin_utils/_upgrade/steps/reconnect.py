@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step that waits for a server after a restart by the provider."""
+
+from __future__ import annotations
+
+from ..reconnect import wait_for_server
+from .base import Result, StepBase
+
+
+class ReconnectStep(StepBase):
+    """A shell on the server is enough."""
+
+    def _reconnect(self) -> Result:
+        """Wait until the server answers, and probe it. Does not fail: `connection_error` states why it does not answer."""
+        context, params = self._context, self._params
+        login = (params["run"] or {}).get("login") or {}
+        output, error = wait_for_server(lambda: context.run_script(params["script"], login), params["connection_timeout"])
+        message = f"Server {context.host} does not answer: {error}" if error else f"Server {context.host} answers"
+        result = {"changed": False, "msg": message, "stdout": output, "connection_error": error}
+        return result if error else {**result, **self._current_facts()}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's shell scripts that write the marker and the reference file, and that choose their directory; run by the shells that are installed."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.evidence import file_fields, marker_path
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe
+
+VARIABLES = Path(__file__).resolve().parents[3] / "roles" / "guarded_upgrade" / "vars" / "main.yml"
+RUN_ID = "20260101T000000Zab12"
+SHELLS = [shell for shell in ("dash", "bash", "busybox sh", "ksh") if shutil.which(shell.split()[0])]
+
+
+class Scripts:
+    """The role's variables, rendered for a marker's directory."""
+
+    def __init__(self, directory: Path, mounts: Path | None = None, tmpfiles: Path | None = None) -> None:
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        environment.filters.update(quote=lambda value: shlex.quote(str(value)), dirname=lambda value: str(Path(value).parent))
+        fields = file_fields(marker_path(str(directory), RUN_ID), RUN_ID)
+        self.marker, self.reference = Path(fields["marker"]), Path(fields["reference"])
+        self.values: dict[str, Any] = {"__guarded_upgrade_run": {**fields, "run_id": RUN_ID, "options": {"verify_files": ["/etc/os-release"]}}}
+        self.values["__guarded_upgrade_marker_dirs"] = [str(directory)]
+        sources = yaml.safe_load(VARIABLES.read_text("utf-8"))
+        for name in ("put_script", "marker_dir_script", "after_snapshot_script", "before_snapshot_script", "rewrite_script", "probe_script"):
+            name = f"__guarded_upgrade_{name}"
+            text = environment.from_string(sources[name]).render(self.values)
+            text = text.replace("/etc/tmpfiles.d/", f"{tmpfiles}/") if tmpfiles else text
+            self.values[name] = text.replace("/proc/mounts", str(mounts)) if mounts else text
+
+    def run(self, name: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+        script = self.values[f"__guarded_upgrade_{name}_script"]
+        return subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_from_the_snapshot_to_a_boot_that_empties_the_directory(tmp_path: Path, shell: str) -> None:
+    directory = tmp_path / "it's a directory"
+    directory.mkdir()
+    scripts = Scripts(directory)
+    (directory / "rewind-guarded-upgrade-of-an-earlier-run").touch()
+    (directory / "other").touch()
+    assert scripts.run("before_snapshot", shell).returncode == 0
+    assert sorted(path.name for path in directory.iterdir()) == ["other", "rewind-guarded-upgrade.reference"]
+    assert parse_probe(scripts.run("probe", shell).stdout)["reference"] == f"{RUN_ID} before the snapshot"
+
+    assert scripts.run("after_snapshot", shell).returncode == 0
+    observed = parse_probe(scripts.run("probe", shell).stdout)
+    assert (observed["markers"], observed["reference"]) == ([str(scripts.marker)], f"{RUN_ID} after the snapshot")
+
+    for path in (scripts.marker, scripts.reference):
+        path.unlink()
+    assert parse_probe(scripts.run("probe", shell).stdout)["reference"] == "missing"
+    assert scripts.run("rewrite", shell).returncode == 0
+    assert parse_probe(scripts.run("probe", shell).stdout) == observed
+
+
+def test_nothing_is_written_again_on_a_restored_server(tmp_path: Path) -> None:
+    scripts = Scripts(tmp_path)
+    scripts.run("before_snapshot")
+    assert scripts.run("rewrite").returncode == 0
+    assert not scripts.marker.exists()
+    assert scripts.reference.read_text("utf-8") == f"{RUN_ID} before the snapshot\n"
+
+
+def test_a_file_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
+    scripts = Scripts(tmp_path)
+    scripts.run("before_snapshot")
+    scripts.marker.mkdir()  # not removed by `rm -f`
+    assert scripts.run("after_snapshot").returncode == 1
+    scripts.marker.rmdir()
+    assert list(tmp_path.iterdir()) == []
+    scripts.reference.mkdir()
+    assert scripts.run("before_snapshot").returncode == 1
+
+
+def test_a_full_disk_leaves_no_empty_file(tmp_path: Path) -> None:
+    """`printf` fails after the shell has created the file."""
+    scripts = Scripts(tmp_path)
+    for name in ("before_snapshot", "after_snapshot"):
+        scripts.values[f"__guarded_upgrade_{name}_script"] = "printf() { return 1; }\n" + scripts.values[f"__guarded_upgrade_{name}_script"]
+        assert scripts.run(name).returncode == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
+    scripts = Scripts(tmp_path)
+    target = tmp_path / "target"
+    target.write_text("precious")
+    for link in (scripts.marker, scripts.reference):
+        link.symlink_to(target)
+    assert scripts.run("after_snapshot").returncode == 0
+    assert target.read_text() == "precious" and not scripts.marker.is_symlink()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("mounts", "chosen"), [
+    ("/dev/vda1 / ext4 rw 0 0", True), ("/dev/vda1 / ext4 rw 0 0\ntmpfs {} tmpfs rw 0 0", False),
+    ("/dev/vda1 / ext4 rw 0 0\nramfs {} ramfs rw 0 0", False),
+    ("/dev/vda1 / ext4 rw 0 0\n/dev/zram1 {} ext4 rw 0 0", False), ("/dev/vda1 / xfs rw 0 0\nserver:/export {} nfs4 rw 0 0", False),
+    ("/dev/vda1 / xfs rw 0 0\nx {} fuse.sshfs rw 0 0", False), ("tmpfs {} tmpfs rw 0 0\n/dev/vda1 / ext4 rw 0 0", False),
+    ("tmpfs {} tmpfs rw 0 0\n/dev/vdb1 {} ext4 rw 0 0", True), ("/dev/vda1 / btrfs rw 0 0\n/dev/vda1 {} btrfs rw,subvol=/@tmp 0 0", True),
+    ("overlay / overlay rw,lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work 0 0\ntmpfs /rw tmpfs rw 0 0", False),
+    ("overlay / overlay rw,lowerdir=/l,upperdir=/var/lib/containers/upper,workdir=/w 0 0", True),
+    ("/dev/vda1 / ext4 rw 0 0\noverlay {} overlay rw,lowerdir=/l,upperdir=/run/u,workdir=/w 0 0\ntmpfs /run tmpfs rw 0 0", False),
+    ("tmpfs / tmpfs rw 0 0", True), ("/dev/vda1 / ext4 rw 0 0\ntmpfs {}-beside tmpfs rw 0 0", True),
+])
+def test_the_directory_survives_a_boot(tmp_path: Path, mounts: str, chosen: bool, shell: str) -> None:
+    table = tmp_path / "mounts"
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    table.write_text(mounts.replace("{}", str(directory.resolve())) + "\n", encoding="utf-8")
+    probe = parse_probe(Scripts(directory, table).run("probe", shell).stdout)
+    assert probe is not None
+    assert probe["marker_dir"] == (str(directory) if chosen else None)
+
+
+def test_a_link_into_memory_is_not_chosen(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "link").symlink_to("memory")
+    (tmp_path / "mounts").write_text(f"/dev/vda1 / ext4 rw 0 0\ntmpfs {tmp_path.resolve()}/memory tmpfs rw 0 0\n")
+    assert parse_probe(Scripts(tmp_path / "link", tmp_path / "mounts").run("probe").stdout)["marker_dir"] is None
+
+
+@pytest.mark.parametrize(("rule", "chosen"), [
+    ("D {} 1777 root root -", False), ("D! {}/ 1777", False), ("R! {}/*", False), ("R {}", False),
+    ("q {} 1777 root root 30d", True), ("d {} 1777", True), ("R! {}/systemd-private-*", True), ("D {}/below", True), ("# D {}", True),
+])
+def test_a_directory_that_systemd_empties_at_boot_is_not_chosen(tmp_path: Path, rule: str, chosen: bool) -> None:
+    directory = tmp_path / "tmp"
+    directory.mkdir()
+    (tmp_path / "mounts").write_text("/dev/vda1 / ext4 rw 0 0\n")
+    (tmp_path / "tmp.conf").write_text(f"# comment\n{rule.format(directory.resolve())}\n")
+    probe = parse_probe(Scripts(directory, tmp_path / "mounts", tmp_path).run("probe").stdout)
+    assert probe["marker_dir"] == (str(directory) if chosen else None)
