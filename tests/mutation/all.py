@@ -24,9 +24,6 @@ PROMISES = {
     "credentials": "Credentials from an inventory file",
     "upgrade": "A guarded upgrade ends",
     "proven": "`rolled_back` is proven",
-    "same_connection": "A restored server is contacted",
-    "leaves_nothing": "`not_started` leaves nothing",
-    "own_tasks": "The role changes the connection",
     "batch": "In a batch",
 }
 

@@ -31,21 +31,6 @@ MUTANTS = [
         (f"{TESTS}/test_evidence.py::test_a_marker_that_is_gone_proves_nothing_without_the_content_from_before",),
     ),
     Mutant(
-        "a restored server is contacted with the variables of the upgrade", f"{TASKS}/rollback.yml", "guarded_upgrade_connection_settings",
-        r"__guarded_upgrade_run\.login\.settings", "{}", "same_connection",
-        ("functional/guarded/test_restored_connection.py::test_variables_that_the_upgrade_has_changed_do_not_apply_to_the_restored_server",),
-    ),
-    Mutant(
-        "a marker that could not be written stays on the server", "roles/guarded_upgrade/vars/main.yml", "__guarded_upgrade_after_snapshot_script",
-        r"rm -f -- \{\{ __guarded_upgrade_run\.marker \| quote \}\} ", "rm -f -- ", "leaves_nothing",
-        ("unit/plugins/test_marker_scripts.py::test_a_full_disk_leaves_no_empty_file",),
-    ),
-    Mutant(
-        "a task with connection: local runs on the server", "plugins/connection/guarded_ssh.py", "Connection.set_options",
-        r"if \w+ not in OWN_KEYWORDS", "if False", "own_tasks",
-        ("unit/plugins/connection/test_guarded_ssh.py::test_the_keyword_of_a_task_comes_first",),
-    ),
-    Mutant(
         "the diagnostics contain what no_log hides", f"{DIRECTORY}/steps/upgrade.py", "save_diagnostics",
         r'= bool\(\w+\.get\("no_log"\)\).*', "= False", "secrets", (f"{TESTS}/test_rollout_table.py::test_what_ansible_hides_stays_hidden",),
     ),
