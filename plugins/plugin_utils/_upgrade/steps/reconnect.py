@@ -16,8 +16,10 @@ class ReconnectStep(StepBase):
     def _reconnect(self) -> Result:
         """Wait until the server answers, and probe it. Does not fail: `connection_error` states why it does not answer."""
         context, params = self._context, self._params
-        login = (params["run"] or {}).get("login") or {}
-        output, error = wait_for_server(lambda: context.run_script(params["script"], login), params["connection_timeout"])
+        run = params["run"] or {}
+        output, error = wait_for_server(lambda: context.run_script(params["script"], run.get("login") or {}), params["connection_timeout"])
         message = f"Server {context.host} does not answer: {error}" if error else f"Server {context.host} answers"
         result = {"changed": False, "msg": message, "stdout": output, "connection_error": error}
-        return result if error else {**result, **self._current_facts()}
+        # Modules may write files, and a restored server stays as its snapshot unless the user's checks run there.
+        has_modules_to_run = bool(run.get("checks") or params["check_ports"] or params["quiesce_services"])
+        return {**result, **self._current_facts()} if has_modules_to_run and not error else result

@@ -341,12 +341,14 @@ def test_a_server_that_does_not_answer_is_a_result_and_no_failure(steps: StepRun
             raise answer
         return answer
 
-    steps.run_fields = {"login": {"become": None}}
+    steps.run_fields = {"login": {"become": None}, "checks": ["/a/check.yml"]}
     steps.context_fields = {"run_script": run_script, "refresh_facts": lambda: {"pkg_mgr": "dnf5"}}
     result = steps.run("reconnect", script="probe it")
     assert calls == [("probe it", {"become": None})]
     assert (result["stdout"], result["connection_error"][:len(error)]) == (output, error) and not result.get("failed")
     assert result.get("ansible_facts") == (None if error else {"pkg_mgr": "dnf5"}), "what Ansible knew may be of the time before the restore"
+    steps.run_fields = {"checks": []}
+    assert "ansible_facts" not in steps.run("reconnect", script="probe it"), "a module may write files on the restored server"
 
 
 def test_facts_are_current_when_the_checks_start(steps: StepRunner) -> None:
