@@ -26,9 +26,9 @@ MUTANTS = [
         (f"{TESTS}/test_probe.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
     ),
     Mutant(
-        "a restore that did nothing counts if a boot has removed the marker", f"{DIRECTORY}/evidence.py", "is_reference_restored",
-        r'return \w+\.get\("reference"\) == \w+ and ', "return ", "proven",
-        (f"{TESTS}/test_evidence.py::test_a_marker_that_is_gone_proves_nothing_without_the_content_from_before",),
+        "a restore that did nothing counts if a boot has removed the marker", f"{DIRECTORY}/evidence.py", "restored_witnesses",
+        r"\w+\.get\(\w+\) == \w+ and ", "", "proven",
+        (f"{TESTS}/test_evidence.py::test_a_marker_that_is_gone_proves_nothing_without_the_times_of_the_snapshot",),
     ),
     Mutant(
         "the diagnostics contain what no_log hides", f"{DIRECTORY}/steps/upgrade.py", "save_diagnostics",

@@ -5,7 +5,7 @@
 """Parses the role's probe of a server, and compares two probes. Pure functions.
 
 The probe is a shell script that prints lines of a word and its value: `boot ID`, `units known`, `unit NAME` (failed), `marker_dir PATH`,
-`marker PATH`, `reference CONTENT`, `sum HASH PATH`. They are between the lines `begin` and `end`, since a login, sudo and a terminal print
+`marker PATH`, `time SECONDS PATH`, `sum HASH PATH`. They are between the lines `begin` and `end`, since a login, sudo and a terminal print
 lines of their own around them.
 """
 
@@ -25,21 +25,33 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
 
     Returns:
         `boot_id`, `failed_units` (None on a system without units), `marker_dir` (None if no directory is suitable), `markers`,
-        `reference` (the content of the reference file) and `checksums`.
+        `times` of the witnesses, and `checksums`.
     """
     lines = _probe_lines(text or "")
     if lines is None:
         return None
     boot_ids = [value for value in _values_of(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
     sums = [value.partition(" ") for value in _values_of(lines, "sum")]
+    times = [value.partition(" ") for value in _values_of(lines, "time")]
     return {
         "boot_id": boot_ids[0] if boot_ids else None,
         "failed_units": sorted(_values_of(lines, "unit")) if "units known" in lines else None,
         "marker_dir": next((value for value in _values_of(lines, "marker_dir") if value.startswith("/")), None),
         "markers": _values_of(lines, "marker"),
-        "reference": next(iter(_values_of(lines, "reference")), None),
+        "times": {path: time for time, dummy, path in times if time and path},
         "checksums": {path: digest for digest, dummy, path in sums},
     }
+
+
+def parse_times(text: str | None) -> tuple[dict[str, str], dict[str, str]] | None:
+    """Return the witnesses' times as of the snapshot, and after they were changed; None if the output is not complete."""
+    lines = _probe_lines(text or "")
+    if lines is None:
+        return None
+    parts = ([value.partition(" ") for value in _values_of(lines, prefix)] for prefix in ("time", "changed"))
+    before, after = ({path: time for time, dummy, path in values if time and path} for values in parts)
+    changed = {path: time for path, time in after.items() if path in before and before[path] != time}
+    return {path: before[path] for path in changed}, changed
 
 
 def _probe_lines(text: str) -> list[str] | None:

@@ -306,8 +306,8 @@ _SCHEMA = _mapping(
     },
     {
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
-        "boot_before_restore": _text, "reference_before_restore": _text, "markers_before_restore": _list_of(_text),
-        "checksums_before_restore": _checksums, "has_reference": _flag, "verified": _flag,
+        "boot_before_restore": _text, "markers_before_restore": _list_of(_text), "checksums_before_restore": _checksums,
+        "times_at_snapshot": _checksums, "times_after_snapshot": _checksums, "times_before_restore": _checksums, "verified": _flag,
         "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
         "diagnostics": _list_of(_text),

@@ -8,9 +8,6 @@ from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes, prove
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
-REFERENCE = "var/tmp/rewind-guarded-upgrade.reference"
-
-
 def ignore_restores(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("restore_ignored", operation="snapshots.restore", times=None)
 
@@ -25,10 +22,10 @@ def test_a_restore_that_did_nothing(upgrades: UpgradeRunner) -> None:
         marker_dir="{{ '/run' if inventory_hostname == 'web2' else '/var/tmp' }}",
     )
     assert run.status == 2, run.output
-    assert outcomes(run) == {**dict.fromkeys(("web1", "web2", "app1"), "rollback_failed"), "web3": "unknown"}
+    assert outcomes(run) == dict.fromkeys(("web1", "web2", "web3", "app1"), "rollback_failed")
     assert "guarded_upgrade_marker_dir (/run) of server web2" in run.output
     assert "ROLLED_BACK" not in run.stdout
-    assert "nothing on the server shows that it was" in upgrades.record("web3")["message"]
+    assert "the time of /var" in upgrades.record("web3")["message"]
     assert upgrades.no_guard_left()
 
 
@@ -39,7 +36,6 @@ def test_an_upgrade_that_removes_the_marker_is_rolled_back_all_the_same(upgrades
     assert run.status == 2, run.output
     upgrades.assert_rolled_back("web1")
     assert proven(upgrades.record("web1")) >= {"cloud", "boot", "files"}
-    assert (upgrades.disk("web1") / REFERENCE).read_text("utf-8").endswith(" before the snapshot\n")
 
 
 @pytest.mark.duration(40)

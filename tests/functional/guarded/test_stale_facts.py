@@ -10,7 +10,7 @@ from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
-STALE = {"discovered_interpreter_python": "/nowhere/python3", "pkg_mgr": "of_an_older_release", "cacheable": True}
+STALE = {"discovered_interpreter_python": "/nowhere/python3", "ansible_pkg_mgr": "of_an_older_release", "cacheable": True}
 
 
 def playbook(upgrades: UpgradeRunner) -> str:

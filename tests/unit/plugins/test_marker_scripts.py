@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's shell scripts that write the marker and the reference file, and that choose their directory; run by the shells that are installed."""
+"""The role's shell scripts that write the marker and choose its directory; run by the shells that are installed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import jinja2
 import pytest
 import yaml
 
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.evidence import file_fields, marker_path
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.evidence import marker_path, run_fields
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe, parse_times
 
 VARIABLES = Path(__file__).resolve().parents[3] / "roles" / "guarded_upgrade" / "vars" / "main.yml"
 RUN_ID = "20260101T000000Zab12"
@@ -24,15 +24,16 @@ SHELLS = [shell for shell in ("dash", "bash", "busybox sh", "ksh") if shutil.whi
 class Scripts:
     """The role's variables, rendered for a marker's directory."""
 
-    def __init__(self, directory: Path, mounts: Path | None = None, tmpfiles: Path | None = None) -> None:
+    def __init__(self, directory: Path, mounts: Path | None = None, tmpfiles: Path | None = None, connection: str = "ssh") -> None:
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         environment.filters.update(quote=lambda value: shlex.quote(str(value)), dirname=lambda value: str(Path(value).parent))
-        fields = file_fields(marker_path(str(directory), RUN_ID), RUN_ID)
-        self.marker, self.reference = Path(fields["marker"]), Path(fields["reference"])
-        self.values: dict[str, Any] = {"__guarded_upgrade_run": {**fields, "run_id": RUN_ID, "options": {"verify_files": ["/etc/os-release"]}}}
+        fields = run_fields(marker_path(str(directory), RUN_ID))
+        self.marker, self.witnesses = Path(fields["marker"]), [Path(path) for path in fields["witnesses"]]
+        options = {"verify_files": ["/etc/os-release"]}
+        self.values: dict[str, Any] = {"__guarded_upgrade_run": {**fields, "run_id": RUN_ID, "connection": connection, "options": options}}
         self.values["__guarded_upgrade_marker_dirs"] = [str(directory)]
         sources = yaml.safe_load(VARIABLES.read_text("utf-8"))
-        for name in ("put_script", "marker_dir_script", "after_snapshot_script", "before_snapshot_script", "rewrite_script", "probe_script"):
+        for name in ("times_script", "marker_dir_script", "marker_script", "rewrite_script", "probe_script"):
             name = f"__guarded_upgrade_{name}"
             text = environment.from_string(sources[name]).render(self.values)
             text = text.replace("/etc/tmpfiles.d/", f"{tmpfiles}/") if tmpfiles else text
@@ -43,63 +44,67 @@ class Scripts:
         return subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Like /var/tmp, on a disk of its own."""
+    path = tmp_path / "it's a disk" / "var" / "tmp"
+    path.mkdir(parents=True)
+    (path.parents[1] / "srv").mkdir()
+    return path
+
+
 @pytest.mark.parametrize("shell", SHELLS)
-def test_from_the_snapshot_to_a_boot_that_empties_the_directory(tmp_path: Path, shell: str) -> None:
-    directory = tmp_path / "it's a directory"
-    directory.mkdir()
+def test_from_the_snapshot_to_a_boot_that_empties_the_directory(directory: Path, shell: str) -> None:
     scripts = Scripts(directory)
     (directory / "rewind-guarded-upgrade-of-an-earlier-run").touch()
     (directory / "other").touch()
-    assert scripts.run("before_snapshot", shell).returncode == 0
-    assert sorted(path.name for path in directory.iterdir()) == ["other", "rewind-guarded-upgrade.reference"]
-    assert parse_probe(scripts.run("probe", shell).stdout)["reference"] == f"{RUN_ID} before the snapshot"
+    before = parse_probe(scripts.run("probe", shell).stdout)["times"]
+    assert list(before) == [str(path) for path in (directory.parent, directory.parents[1], directory.parents[1] / "srv")]
 
-    assert scripts.run("after_snapshot", shell).returncode == 0
+    written = scripts.run("marker", shell)
+    assert written.returncode == 0
+    times, changed = parse_times(written.stdout)
     observed = parse_probe(scripts.run("probe", shell).stdout)
-    assert (observed["markers"], observed["reference"]) == ([str(scripts.marker)], f"{RUN_ID} after the snapshot")
+    assert (observed["markers"], observed["times"]) == ([str(scripts.marker)], changed)
+    assert times == before and set(changed) == set(before)
+    assert sorted(path.name for path in directory.iterdir()) == ["other", scripts.marker.name]
 
-    for path in (scripts.marker, scripts.reference):
-        path.unlink()
-    assert parse_probe(scripts.run("probe", shell).stdout)["reference"] == "missing"
+    scripts.marker.unlink()
     assert scripts.run("rewrite", shell).returncode == 0
-    assert parse_probe(scripts.run("probe", shell).stdout) == observed
+    assert parse_probe(scripts.run("probe", shell).stdout)["markers"] == [str(scripts.marker)]
+    unchanged = parse_probe(scripts.run("probe", shell).stdout)
+    scripts.run("rewrite", shell)
+    assert parse_probe(scripts.run("probe", shell).stdout) == unchanged
 
 
-def test_nothing_is_written_again_on_a_restored_server(tmp_path: Path) -> None:
-    scripts = Scripts(tmp_path)
-    scripts.run("before_snapshot")
+def test_nothing_is_written_again_over_another_connection(directory: Path) -> None:
+    scripts = Scripts(directory, connection="paramiko")
     assert scripts.run("rewrite").returncode == 0
     assert not scripts.marker.exists()
-    assert scripts.reference.read_text("utf-8") == f"{RUN_ID} before the snapshot\n"
 
 
-def test_a_file_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
-    scripts = Scripts(tmp_path)
-    scripts.run("before_snapshot")
+def test_a_marker_that_can_not_be_written_leaves_nothing(directory: Path) -> None:
+    scripts = Scripts(directory)
     scripts.marker.mkdir()  # not removed by `rm -f`
-    assert scripts.run("after_snapshot").returncode == 1
+    assert scripts.run("marker").returncode == 1
     scripts.marker.rmdir()
-    assert list(tmp_path.iterdir()) == []
-    scripts.reference.mkdir()
-    assert scripts.run("before_snapshot").returncode == 1
+    assert list(directory.iterdir()) == []
 
 
-def test_a_full_disk_leaves_no_empty_file(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_empty_file(directory: Path) -> None:
     """`printf` fails after the shell has created the file."""
-    scripts = Scripts(tmp_path)
-    for name in ("before_snapshot", "after_snapshot"):
-        scripts.values[f"__guarded_upgrade_{name}_script"] = "printf() { return 1; }\n" + scripts.values[f"__guarded_upgrade_{name}_script"]
-        assert scripts.run(name).returncode == 1
-        assert list(tmp_path.iterdir()) == []
+    scripts = Scripts(directory)
+    scripts.values["__guarded_upgrade_marker_script"] = "printf() { return 1; }\n" + scripts.values["__guarded_upgrade_marker_script"]
+    assert scripts.run("marker").returncode == 1
+    assert list(directory.iterdir()) == []
 
 
-def test_no_symbolic_link_is_followed(tmp_path: Path) -> None:
-    scripts = Scripts(tmp_path)
-    target = tmp_path / "target"
+def test_no_symbolic_link_is_followed(directory: Path) -> None:
+    scripts = Scripts(directory)
+    target = directory / "target"
     target.write_text("precious")
-    for link in (scripts.marker, scripts.reference):
-        link.symlink_to(target)
-    assert scripts.run("after_snapshot").returncode == 0
+    scripts.marker.symlink_to(target)
+    assert scripts.run("marker").returncode == 0
     assert target.read_text() == "precious" and not scripts.marker.is_symlink()
 
 

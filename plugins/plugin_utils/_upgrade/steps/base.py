@@ -167,6 +167,6 @@ class StepBase:
         run = {
             **(self._params["run"] or {}), "state": record.state, "outcome": record.outcome, "snapshot": record.snapshot,
             "run_record": str(record.path), "marker_written": bool(record.data.get("marker_written")),
-            "needs_verification": record.needs_verification, **evidence.file_fields(record.data["marker"], record.run_id),
+            "needs_verification": record.needs_verification, **evidence.run_fields(record.data["marker"]),
         }
         return {"changed": changed, "msg": message, "run": run}

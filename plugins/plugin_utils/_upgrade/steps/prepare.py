@@ -51,7 +51,7 @@ class PrepareSteps(StepBase):
         run["include_file"] = self._include_file(Path(run["run_record"]))
         # The path of the interrupted run, even if the option has changed.
         marker = previous.data["marker"] if resumed else evidence.marker_path(params["marker_dir"], run["run_id"])
-        run.update(evidence.file_fields(marker, run["run_id"]))
+        run.update(evidence.run_fields(marker))
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
         warnings += planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
@@ -77,7 +77,7 @@ class PrepareSteps(StepBase):
             return {"changed": False, "msg": lines[0], "plan": lines, "run": run, "warnings": warnings}
         run.update(
             next=next_action, resumed=True, run_id=previous.run_id, snapshot_name=previous.snapshot["name"], run_record=str(previous.path),
-            include_file=self._include_file(previous.path), **evidence.file_fields(previous.data["marker"], previous.run_id),
+            include_file=self._include_file(previous.path), **evidence.run_fields(previous.data["marker"]),
         )
         lines = planning.plan_lines(run, params, cloud)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -114,7 +114,7 @@ class PrepareSteps(StepBase):
         ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
-            "snapshot_name": snapshot["name"], **evidence.file_fields(record.data["marker"], record.run_id), "server": cloud["server"],
+            "snapshot_name": snapshot["name"], **evidence.run_fields(record.data["marker"]), "server": cloud["server"],
             "cloud": cloud["cloud"], "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection,
             "login": self._context.login, "match": self._name_pattern, "options": self._role_options, "preview": self._context.check_mode,
             "ask_once": self._context.is_linear,
@@ -184,7 +184,7 @@ class PrepareSteps(StepBase):
             has_marker = probe_result is not None and record.data["marker"] in probe_result["markers"]
             fields = {"marker_written": has_marker, **evidence.observed_fields(probe_result)}
             if probe_result is None:
-                fields["reference_before_restore"] = evidence.reference_after_restores(record.data)
+                fields["times_before_restore"] = evidence.times_on_unobserved_server(record.data)
             record = self._send(record, {"command": "update", "fields": fields})
         if is_new:
             self._server_records(run["server"]["id"]).prune_old()
@@ -245,7 +245,7 @@ class PrepareSteps(StepBase):
             "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "verification": [], "has_reference": True, "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
+            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
         }
 
     def _request_snapshot(self) -> Result:

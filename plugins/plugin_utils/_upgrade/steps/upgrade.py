@@ -47,11 +47,10 @@ class UpgradeSteps(StepBase):
             )
         seconds = self._params["timeout"]
         request = self._transition(states.ARMED, seconds)
-        record = self._record
-        reference = evidence.file_fields(record.data["marker"], record.run_id)["reference_after"]
-        # The task before this one has written both files and read them back.
-        request["fields"].update(marker_written=True, reference_before_restore=reference)
-        record = self._send(record, request)
+        times = probe.parse_times(self._params["probe"]) or ({}, {})
+        # The task before this one has written the marker and read it back.
+        request["fields"].update(marker_written=True, times_at_snapshot=times[0], times_after_snapshot=times[1], times_before_restore=times[1])
+        record = self._send(self._record, request)
         message = (
             f"Guard armed: {record.server_label} is rolled back to snapshot {record.snapshot['name']} unless the upgrade is confirmed, "
             f"even if this run is killed (guard PID {record.data['guard']['pid']}, run record {record.path})"
@@ -212,7 +211,7 @@ class RollbackSteps(StepBase):
         if record.needs_verification:
             checks = None if params["checks_result"] == "not_run" else params["checks_result"]
             # A person may have a server restored that does not answer. Then nothing can be observed just before the restore.
-            is_unobserved = bool(params["run"].get("manual")) and record.data.get("reference_before_restore") is None
+            is_unobserved = bool(params["run"].get("manual")) and record.data.get("times_before_restore") is None
             redactor = Redactor([*credential_values(params), *self._context.more_secrets])
             result = probe.verify_restore(
                 record.data, probe.parse_probe(params["probe"]), checks,

@@ -16,6 +16,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
     MAX_PROBE_CHARS,
     new_failed_units,
     parse_probe,
+    parse_times,
     verify_restore,
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import MARKER_PREFIX
@@ -28,14 +29,16 @@ unit a b.service
 marker_dir /var/tmp
 marker {MARKER}
 marker /var/tmp/with space
-reference {RUN_ID} after the snapshot
+time 2026-01-01_00:00:00.123456789_+0000 /var
+time 5 /with space
+time
 sum abc123 /etc/os-release
 sum def456 /etc/with  two spaces
 end
 """
 PROBE_RESULT = {
     "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"],
-    "reference": f"{RUN_ID} after the snapshot", "marker_dir": "/var/tmp",
+    "times": {"/var": "2026-01-01_00:00:00.123456789_+0000", "/with space": "5"}, "marker_dir": "/var/tmp",
     "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
 }
 
@@ -55,7 +58,7 @@ def test_an_incomplete_probe_is_none(text):
 
 def test_what_is_not_printed_is_not_made_up():
     assert parse_probe("end") == {
-        "boot_id": None, "failed_units": None, "marker_dir": None, "markers": [], "reference": None, "checksums": {},
+        "boot_id": None, "failed_units": None, "marker_dir": None, "markers": [], "times": {}, "checksums": {},
     }
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"
     assert parse_probe("unit a.service\nend")["failed_units"] is None, "the list may be incomplete"
@@ -98,6 +101,15 @@ def test_new_failed_units(before, after, failed):
 
 def test_a_server_that_prints_without_end_gives_no_probe():
     assert parse_probe("unit x\n" * (MAX_PROBE_CHARS // 7) + "end\n") is None
+
+
+@pytest.mark.parametrize(("text", "times"), [
+    ("begin\ntime 1 /var\ntime 2 /\nchanged 3 /var\nchanged 4 /\nend\n", ({"/var": "1", "/": "2"}, {"/var": "3", "/": "4"})),
+    ("noise\r\nbegin\r\ntime 1 /var\r\nchanged 1 /var\r\nchanged 4 /\r\nend\r\n", ({}, {})),
+    ("begin\ntime 1 /var\n", None), (None, None), ("begin\nend", ({}, {})),
+])
+def test_only_times_that_have_changed_are_of_use(text, times):
+    assert parse_times(text) == times
 
 
 # --- proof

@@ -380,17 +380,25 @@ def test_a_fact_for_the_connection_is_set_only_where_a_keyword_is_not_enough(
 
 @pytest.mark.parametrize(("state", "recorded"), [(states.UPGRADING, True), (states.RESTORING, False), (states.RESTORED, False)])
 def test_what_is_observed_just_before_the_restore_is_recorded_and_never_the_restored_server(steps: StepRunner, state: str, recorded: bool) -> None:
-    steps.set_state(state, reference_before_restore="as written")
+    steps.set_state(state, times_before_restore={"/var": "as written"})
     marker = steps.record.data["marker"]
-    probe = f"begin\nboot 22222222-2222\nmarker {marker}\nreference seen\nsum 1 /etc/os-release\nend\nlogs\n"
+    probe = f"begin\nboot 22222222-2222\nmarker {marker}\ntime seen /var\nsum 1 /etc/os-release\nend\nlogs\n"
     steps.run("roll_back", probe=probe, reason="it failed")
     data = steps.record.data
-    observed = {name: data.get(name) for name in ("boot_before_restore", "reference_before_restore", "markers_before_restore")}
+    observed = {name: data.get(name) for name in ("boot_before_restore", "times_before_restore", "markers_before_restore")}
     if recorded:
-        assert observed == {"boot_before_restore": "22222222-2222", "reference_before_restore": "seen", "markers_before_restore": [marker]}
+        assert observed == {"boot_before_restore": "22222222-2222", "times_before_restore": {"/var": "seen"}, "markers_before_restore": [marker]}
         assert data["checksums_before_restore"] == {"/etc/os-release": "1"}
     else:
-        assert observed == {"boot_before_restore": None, "reference_before_restore": "as written", "markers_before_restore": None}
+        assert observed == {"boot_before_restore": None, "times_before_restore": {"/var": "as written"}, "markers_before_restore": None}
+
+
+def test_the_times_as_of_the_snapshot_and_after_it_are_recorded_when_the_guard_is_armed(steps: StepRunner) -> None:
+    steps.set_state(states.READY, guard={"pid": 1})
+    steps.run("arm", probe="sudo\nbegin\ntime 1 /var\ntime 2 /\nchanged 3 /var\nchanged 2 /\nend\n")
+    data = steps.record.data
+    assert data["times_at_snapshot"] == {"/var": "1"}, "the other one could not be changed"
+    assert data["times_after_snapshot"] == data["times_before_restore"] == {"/var": "3"}
 
 
 def test_the_marker_is_in_a_directory_that_survives_a_boot_or_nothing_is_started(steps: StepRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,5 +417,5 @@ def test_the_marker_is_in_a_directory_that_survives_a_boot_or_nothing_is_started
     assert not started
     result = steps.run("start_guard", probe="begin\nboot 11111111\nmarker_dir /var/lib\nend\n", run=run, marker_dir="/run")
     assert result["run"]["marker"] == started[0]["marker"] == f"/var/lib/rewind-guarded-upgrade-{RUN_ID}"
-    assert result["run"]["reference"] == "/var/lib/rewind-guarded-upgrade.reference" and started[0]["has_reference"]
+    assert result["run"]["witnesses"] == ["/var", "/", "/srv", "/mnt"]
     assert "guarded_upgrade_marker_dir (/run)" in result["warnings"][0]
