@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...module_utils._text import sanitize
 from . import record as states
 from .record import RunRecord
 
 # Outcomes of a row beside those that a run can end with.
 IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
 
-_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrade time", "rollback time", "verification")
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrade time", "rollback time", "reason", "verification")
+_REASON_COLUMN = _COLUMNS.index("reason")
+MAX_REASON_CELL = 120  # characters; the failure message and the report as JSON have all
 
 
 def outcome_of(record: RunRecord) -> dict[str, Any]:
@@ -37,7 +40,8 @@ def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
     """Why a run fails whose record has ended; None if it has the outcome that it was to reach."""
     result = outcome_of(record)
     host = record.data["host"]
-    parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", result["next"]]
+    reason = f"Reason: {record.data['reason'].rstrip('.')}." if record.data.get("reason") else ""
+    parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", reason, result["next"]]
     if result["outcome"] == (states.ROLLED_BACK if run.get("manual") else states.UPGRADED):
         if run.get("is_this_upgrade", True):
             return None
@@ -92,9 +96,11 @@ def not_reached_row(host: str) -> dict[str, Any]:
 
 
 def format_table(rows: list[dict[str, Any]]) -> list[str]:
-    """The same as lines of text, columns aligned."""
+    """The same as lines of text, columns aligned. There is a column for reasons if something has failed."""
     cells = [_COLUMNS, *(_cells(item) for item in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    if not any(item["reason"] for item in rows):
+        cells = [line[:_REASON_COLUMN] + line[_REASON_COLUMN + 1:] for line in cells]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
 
@@ -104,12 +110,17 @@ def _cells(item: dict[str, Any]) -> tuple[str, ...]:
     outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
     return (
         item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
-        _seconds(item["seconds_rolling_back"]), _verification(item["verification"]),
+        _seconds(item["seconds_rolling_back"]), _reason(item["reason"]), _verification(item["verification"]),
     )
 
 
 def _seconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds:.0f} s"
+
+
+def _reason(reason: str | None) -> str:
+    text = sanitize(" ".join((reason or "-").split()))
+    return text if len(text) <= MAX_REASON_CELL else text[:MAX_REASON_CELL - 1] + "…"
 
 
 def _verification(findings: list[dict[str, str]]) -> str:

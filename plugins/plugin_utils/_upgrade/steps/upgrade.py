@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
 from .. import evidence, outcomes, planning, probe
 from .. import record as states
+from ..failure_reason import describe_failure
 from ..options import credential_values
 from ..record import RunRecord, write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
@@ -186,17 +188,25 @@ class RollbackSteps(StepBase):
         """
         record = self._record
         manual = bool(self._params["run"].get("manual"))
+        reason = self._failure_reason()
         if record.state in states.UNARMED_STATES and not manual:
+            with contextlib.suppress(RewindError):  # a full disk
+                self._send(record, {"command": "update", "fields": {"reason": reason}})
             return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
         if record.state in (states.CONFIRMED, states.ENDED) and not manual:
             return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
         observed = probe.parse_probe(self._params["probe"])
         if observed is not None and record.state in states.ARMED_STATES:  # else it may show the restored server
             record = self._send(record, {"command": "update", "fields": evidence.observed_fields(observed)})
-        redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
-        reason = redactor.redact_text(self._params["reason"] or "it failed")
         record = self._send(record, {"command": "roll_back", "reason": reason, "manual": manual})
         return self._result(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
+
+    def _failure_reason(self) -> str:
+        """Return why the upgrade is rolled back, in one line without secrets: as given, else from the failed task."""
+        redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
+        if self._params["reason"]:
+            return redactor.redact_text(self._params["reason"])
+        return describe_failure(self._params["failed_task"], self._params["failed_result"], redactor.redact_text)
 
     def _wait_restore(self) -> Result:
         """Wait until the guard's restore has finished, if there is one."""

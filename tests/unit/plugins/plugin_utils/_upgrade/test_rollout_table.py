@@ -49,6 +49,20 @@ def test_the_table(tmp_path):
     assert len(outcomes.format_table([])) == 2
 
 
+def test_the_table_says_why_something_failed(tmp_path):
+    def row(host, outcome, reason):
+        return {**outcomes.row(record_in(tmp_path, states.ENDED, outcome=outcome, reason=reason)), "host": host}
+
+    rows = [row("web1", states.UPGRADED, None), row("web2", states.ROLLED_BACK, "Upgrade: dpkg: error\x1b processing\nbad"),
+            row("web3", states.NOT_STARTED, "x" * 500)]
+    head, dummy, *lines = outcomes.format_table(rows)
+    assert head.split()[-2:] == ["reason", "verification"]
+    assert [line.split("  ")[0] for line in lines] == ["web1", "web2", "web3"]
+    assert "Upgrade: dpkg: error\N{REPLACEMENT CHARACTER} processing bad" in lines[1]
+    assert "x" * (outcomes.MAX_REASON_CELL - 1) + "…" in lines[2] and "x" * outcomes.MAX_REASON_CELL not in lines[2]
+    assert "reason" not in outcomes.format_table(rows[:1])[0]
+
+
 # --- evidence
 
 TOKEN = "vps_S3cret/Tok+n-0123456789"

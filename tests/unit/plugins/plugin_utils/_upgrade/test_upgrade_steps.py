@@ -195,6 +195,20 @@ def test_a_run_fails_unless_it_reaches_its_outcome(
     assert message is None or result == {"failed": True, "changed": False, "msg": message}
 
 
+def test_the_final_message_says_why_it_failed(steps: StepRunner) -> None:
+    steps.set_state(states.ENDED, outcome=states.ROLLED_BACK, message="over.", reason="Upgrade: E: no such package.")
+    assert steps.run("close_run")["msg"] == (
+        f"ROLLED_BACK: web1: over. Reason: Upgrade: E: no such package. Snapshot {SNAPSHOT['name']} is kept.")
+
+
+@pytest.mark.parametrize("state", [states.READY, states.UPGRADING])
+def test_the_reason_is_in_the_run_record_whether_or_not_something_is_restored(steps: StepRunner, state: str) -> None:
+    steps.set_state(state)
+    result = {"msg": "non-zero return code", "rc": 1, "stderr": f"curl: key {TOKEN} is wrong\n"}
+    steps.run("roll_back", failed_task={"name": "Install", "action": "command", "no_log": False}, failed_result=result)
+    assert steps.record.data["reason"] == "Install: curl: key ******** is wrong"
+
+
 def test_nothing_is_started_on_a_server_with_another_controllers_marker(steps: StepRunner) -> None:
     steps.set_state(states.PLANNED)
     foreign = "/var/tmp/rewind-guarded-upgrade-20260102T000000Zzz99"
