@@ -55,10 +55,18 @@ def transition(record: RunRecord, state: str, **fields: Any) -> None:
         RewindError: that state can't follow.
     """
     if state not in TRANSITIONS[record.state]:
-        raise RewindError(
-            f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)} and can't become {state}",
-            kind=errors.BUSY, server=record.server_label, hint=f"see {record.path}",
-        )
+        raise _transition_error(record, state)
+    _enter(record, state, **fields)
+
+
+def _transition_error(record: RunRecord, state: str) -> RewindError:
+    return RewindError(
+        f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)} and can't become {state}",
+        kind=errors.BUSY, server=record.server_label, hint=f"see {record.path}",
+    )
+
+
+def _enter(record: RunRecord, state: str, **fields: Any) -> None:
     record.data["state"] = state
     record.data["history"].append({"at": states.utc_timestamp(), "state": state})
     record.update(**fields)
@@ -110,13 +118,24 @@ class Guard:
                 transition(self.record, states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
             if self._start_rollback(request["reason"], manual=request["manual"]):
                 self._pending = self._restore
+        elif command == "abandon":
+            self._abandon(request["reason"], request["message"])
         elif command == "wait":
             self._resume_pending()
         elif command == "finish":
             self._finish(request["outcome"], request["message"], request["verification"])
         elif command == "acknowledge":
-            self.record.update(acknowledged=self.record.state == states.ENDED)
+            with contextlib.suppress(OSError):  # on a full disk the next run reports it again
+                self.record.update(acknowledged=self.record.state == states.ENDED)
         # Any other command only reads the run record.
+
+    def _abandon(self, reason: str, message: str) -> None:
+        """End an armed upgrade without a restore: the controller is the cause of its failure, and the server's state is unknown."""
+        if self.record.state not in states.ARMED_STATES:
+            raise _transition_error(self.record, "abandoned")
+        self._deadline = None
+        with contextlib.suppress(OSError):
+            _enter(self.record, states.ENDED, reason=reason, outcome=states.UNKNOWN, message=message, verification=[], acknowledged=False)
 
     def _transition(self, state: str, fields: dict[str, Any]) -> None:
         before = copy.deepcopy(self.record.data)

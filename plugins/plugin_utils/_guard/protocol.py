@@ -47,6 +47,8 @@ def check_request(request: Any, record: RunRecord) -> None:
             raise _invalid_request("missing snapshot parameters")
     if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
         raise _invalid_request("missing reason")
+    if command == "abandon" and not (isinstance(request.get("reason"), str) and isinstance(request.get("message"), str)):
+        raise _invalid_request("missing reason or message")
     if command == "finish":
         final_fields = {key: request.get(key) for key in ("outcome", "message", "verification")}
         if not isinstance(final_fields["outcome"], str) or not isinstance(final_fields["message"], str) or not record.accepts(final_fields):

@@ -160,6 +160,10 @@ def _handle_connection(guard: Guard, caller: socket.socket) -> None:
         response: dict[str, Any] = {"result": guard.handle(request)}
     except RewindError as error:
         response = error_response(error)
+    except OSError as error:
+        response = error_response(RewindError(
+            f"The guard can't write the run record ({error.strerror})", kind=errors.INTERNAL, hint="free space on the controller's disk",
+        ))
     except Exception as error:  # an internal error must not end the guard
         response = error_response(RewindError(f"Internal error of the guard ({type(error).__name__})", kind=errors.INTERNAL, outcome=errors.UNKNOWN))
     caller.settimeout(REQUEST_TIMEOUT)

@@ -346,6 +346,44 @@ def test_transitions(tmp_path, before):
         assert RunRecord.load(record.path).data == record.data
 
 
+@pytest.mark.parametrize("state", states.STATES)
+def test_only_an_armed_upgrade_is_abandoned_and_then_nothing_is_restored(tmp_path, state):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, state, actions)
+    request = {"command": "abandon", "reason": "no key", "message": "the controller has no key"}
+    if state not in states.ARMED_STATES:
+        with pytest.raises(RewindError, match="can't become abandoned"):
+            guard.handle(request)
+        assert guard.record.state == state
+        return
+    guard.handle(request)
+    data = on_disk(guard)
+    assert (data["state"], data["outcome"], data["reason"], data["message"]) == ("ended", "unknown", "no key", "the controller has no key")
+    guard.tick()
+    actions.alive = False
+    guard.tick()
+    assert (actions.restore_calls, guard.finished) == ([], True)
+
+
+def test_a_full_disk_does_not_turn_an_abandoned_upgrade_into_a_restored_one(tmp_path, monkeypatch):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.UPGRADING, actions)
+    fill_the_disk(monkeypatch)
+    guard.handle({"command": "abandon", "reason": "no space", "message": "the disk is full"})
+    assert guard.handle({"command": "read"})["record"]["outcome"] == "unknown"
+    assert guard.handle(ACKNOWLEDGE)["record"]["acknowledged"]
+    guard.tick()
+    assert (actions.restore_calls, guard.finished) == ([], True)
+
+
+@pytest.mark.parametrize("request_", [{}, {"reason": "x"}, {"message": "x"}, {"reason": 1, "message": "x"}])
+def test_half_a_request_to_abandon_changes_nothing(tmp_path, request_):
+    guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
+    with pytest.raises(RewindError, match="Invalid request"):
+        guard.handle({"command": "abandon", **request_})
+    assert guard.record.state == states.UPGRADING
+
+
 def test_an_update_keeps_the_state_and_an_unknown_command_changes_nothing(tmp_path):
     guard = guard_in(tmp_path, states.UPGRADING, FakeActions())
     assert guard.handle({"command": "update", "fields": {"diagnostics": ["/a"]}})["record"]["diagnostics"] == ["/a"]
