@@ -27,9 +27,10 @@ from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redac
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
+from ansible_collections.rewind.vps.plugins.plugin_utils._server_access import ServerAccess
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_facts import refresh_facts
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_login import read_login, use_planned_become
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import controller_observer, process_identity, server_check
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     INVENTORY_VARIABLES,
     OPTIONS,
@@ -117,6 +118,8 @@ class ActionModule(ControllerAction):
             return failure.result
         except NotSelected as reason:
             return {"skipped": True, "changed": False, "msg": str(reason), "skip_reason": str(reason), "warnings": [str(reason)]}
+        except server_check.ServerUnreachable as error:
+            return {"unreachable": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except RewindError as error:
             return {"failed": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except OSError as error:
@@ -183,6 +186,8 @@ class ActionModule(ControllerAction):
             ask=self._ask,
             check_selection=lambda *files: self._analysis(task_vars).check_selection(*files),
             check_tasks=lambda *files: self._analysis(task_vars).check(*files),
+            server=ServerAccess(self, task_vars),
+            has_ssh_server=controller_observer.answers,
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )

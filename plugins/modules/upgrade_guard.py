@@ -25,6 +25,8 @@ options:
   step:
     description:
       - V(plan) reads the provider, the user's files and the run records, and decides what comes next. Changes nothing.
+      - V(check_server) runs commands on the server, waits for its package manager, and fails if something there would make the upgrade fail.
+        Changes nothing.
       - V(find_interrupted) finds what an interrupted run has left. Changes nothing.
       - V(find_last) finds the snapshot of the last run, for a manual restore. Changes nothing.
       - V(ask) asks the person at the terminal whether to restore. Changes nothing.
@@ -45,8 +47,9 @@ options:
       - V(close_run) records that the outcome was reported, and fails unless the upgrade is confirmed. The guard exits.
     type: str
     required: true
-    choices: [plan, find_interrupted, find_last, ask, prune, start_guard, request_snapshot, wait_snapshot, arm, start_checks, confirm,
-              save_diagnostics, roll_back, wait_restore, reconnect, verify, finish, rollout_table, close_run]
+    choices: [plan, check_server, find_interrupted, find_last, ask, prune, start_guard, request_snapshot, wait_snapshot, arm,
+              start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
+              verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
     required: false
@@ -64,6 +67,9 @@ options:
   probe:
     description: Output of the role's probe of the server.
     type: str
+  script:
+    description: The role's probe of the server, a shell script.
+    type: str
   failed_task:
     description: Name, action and C(no_log) of the task that failed.
     type: raw
@@ -75,9 +81,6 @@ options:
     type: str
   reason:
     description: Why the snapshot is restored.
-    type: str
-  script:
-    description: The probe that V(reconnect) runs on the server.
     type: str
   connection_error:
     description: Why the restored server does not answer, as V(reconnect) has returned it.
@@ -101,17 +104,17 @@ options:
 attributes:
   action:
     description: Has an action plugin of the same name that does the work on the controller.
-    details: There is no module code. The server's own Python is not needed. Only V(reconnect) connects to the server.
+    details: There is no module code. V(check_server) runs a module on the server if a later step needs one.
   async:
     support: none
     details: The task always runs in the controller's process.
   become:
     description: Is usable alongside C(become).
     support: none
-    details: The work is always done as the user who runs C(ansible-playbook). Only the probe of V(reconnect) uses it.
+    details: The work is always done as the user who runs C(ansible-playbook). Only V(check_server) and V(reconnect) run commands on the server.
   check_mode:
     support: partial
-    details: V(plan), V(find_interrupted), V(find_last), V(prune) and V(rollout_table) can. The role skips the other steps.
+    details: V(plan), V(check_server), V(find_interrupted), V(find_last), V(prune) and V(rollout_table) can. The role skips the other steps.
   delegation:
     description: Can be used with C(delegate_to).
     support: none
@@ -179,6 +182,18 @@ plan:
 user_input:
   description: What the person at the terminal answered; empty without a terminal.
   returned: O(step=ask)
+  type: str
+stdout:
+  description: Output of the probe.
+  returned: O(step=check_server)
+  type: str
+package_manager:
+  description: The package manager of the server, if the role upgrades all packages.
+  returned: O(step=check_server)
+  type: str
+lock_script:
+  description: A shell script that shows who has locked a package manager, for the probe of O(step=arm).
+  returned: O(step=check_server)
   type: str
 snapshot:
   description: The snapshot, as RV(rewind.vps.snapshot#module:snapshot).

@@ -24,6 +24,7 @@ PROMISES = {
     "credentials": "Credentials from an inventory file",
     "upgrade": "A guarded upgrade ends",
     "proven": "`rolled_back` is proven",
+    "before_snapshot": "What can be known before the snapshot",
     "batch": "In a batch",
 }
 

@@ -70,4 +70,9 @@ MUTANTS = [
         "name: Close the run, and fail unless it has the requested outcome",
         r"when: .*", "when: false", "upgrade", LOST,
     ),
+    Mutant(
+        "a snapshot is taken while a package manager is at work", f"{DIRECTORY}/package_locks.py", "wait_while_busy",
+        r"if not busy:", "if True:", "before_snapshot",
+        (f"{TESTS}/test_server_steps.py::test_a_package_manager_that_stays_busy_ends_the_run",),
+    ),
 ]

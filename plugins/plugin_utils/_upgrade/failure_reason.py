@@ -63,6 +63,11 @@ def describe_failure(task: Mapping[str, Any] | None, result: Mapping[str, Any] |
     return sanitize(f"{name}: {reason}"[:MAX_REASON_CHARS])
 
 
+def describe_result(result: Any, redact: Callable[[str], str]) -> str:
+    """Return the line of a failed task's result that says why it failed, without the task."""
+    return sanitize(_reason(result, redact, MAX_DEPTH)[:MAX_REASON_CHARS])
+
+
 def _reason(result: Any, redact: Callable[[str], str], depth: int) -> str:
     if not isinstance(result, Mapping) or "censored" in result or result.get("_ansible_no_log") or depth == 0:
         return UNEXPLAINED

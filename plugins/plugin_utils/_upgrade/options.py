@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
+from ...module_utils._wait.polling import Clock
 
 # Steps that may run in check mode: they change nothing then.
-READ_ONLY_STEPS = ("plan", "find_interrupted", "find_last", "prune", "rollout_table")
+READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
-    "plan", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm", "start_checks", "confirm",
-    "save_diagnostics", "roll_back", "wait_restore", "reconnect", "verify", "finish", "rollout_table", "close_run",
+    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm",
+    "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect", "verify", "finish", "rollout_table",
+    "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
@@ -59,10 +61,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "options": {"type": "dict", "options": ROLE_OPTIONS},
     # What a step is given besides the run.
     "probe": {"type": "str"},
+    "script": {"type": "str"},
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
     "server_log": {"type": "str"},
-    "script": {"type": "str"},
     "connection_error": {"type": "str"},
     "reason": {"type": "str"},
     "checks_result": {"type": "str", "choices": ["passed", "failed", "not_run"], "default": "not_run"},
@@ -129,3 +131,6 @@ class RunContext:
     is_linear: bool = True  # whether all servers of the batch pass a step before any starts the next one
     ask: Callable[[str], str] = lambda question: ""  # returns what a person at the terminal answers
     check_tasks: Callable[[list[str] | None, list[str], list[str]], list[str]] = lambda tasks, roles, others: []
+    clock: Clock = field(default_factory=Clock)
+    server: Any = field(repr=False, default=None)  # a _server_access.ServerAccess
+    has_ssh_server: Callable[[str, int], bool | None] = lambda address, port: None  # see controller_observer.answers

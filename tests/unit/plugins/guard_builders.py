@@ -40,12 +40,32 @@ def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> Ru
     return record
 
 
+class FakeServer:
+    """Ansible's access to a server, see `_server_access.ServerAccess`.
+
+    Attributes:
+        become_method: as there.
+    """
+
+    def __init__(
+        self, run: Callable[[str, bool], dict[str, Any]] = lambda script, privileged: {"stdout": "", "stderr": ""},
+        run_module: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda name, options: {},
+        has_module: Callable[[str], bool] = lambda name: True, observe_controller: Callable[[], dict[str, Any] | None] = lambda: None,
+        become_method: str | None = None,
+    ) -> None:
+        self.run = run
+        self.run_module = run_module
+        self.has_module = has_module
+        self.observe_controller = observe_controller
+        self.become_method = become_method
+
+
 def run_context(**fields: Any) -> RunContext:
     """Return what the action knows of an Ansible run of web1."""
     return RunContext(**{
         "host": "web1", "address": None, "connection": "ssh", "search_paths": [], "process": {"pid": 1, "started": "never"},
         "command": "ansible-playbook site.yml", "batch": ["web1"], "play_keywords": set(), "conditional": None, "delegated": None,
-        "check_mode": False, **fields,
+        "check_mode": False, "server": FakeServer(), **fields,
     })
 
 

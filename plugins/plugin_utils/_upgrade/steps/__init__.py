@@ -11,12 +11,13 @@ from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
 from .prepare import PrepareSteps
 from .reconnect import ReconnectStep
+from .server import ServerSteps
 from .upgrade import RollbackSteps, UpgradeSteps
 
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(PrepareSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
+class Steps(PrepareSteps, ServerSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
     """All of them."""
 
     def run(self, step: str) -> Result:

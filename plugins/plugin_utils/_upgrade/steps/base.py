@@ -16,11 +16,12 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._execute import execute as run_operation
 from ....module_utils._module import upgrade_preflight
+from ....module_utils._redaction import Redactor
 from ....module_utils._wait.polling import Deadline, wait_until
 from ..._guard.client import is_guard_running, send_request, start_guard
 from .. import evidence, planning, process_identity
 from .. import record as states
-from ..options import ROLE_OPTIONS, RunContext, select_provider_options
+from ..options import ROLE_OPTIONS, RunContext, credential_values, select_provider_options
 from ..record import RUN_ID_GLOB, RunRecord, ServerRecords
 
 Result = dict[str, Any]
@@ -53,6 +54,11 @@ class StepBase:
     @property
     def _record(self) -> RunRecord:
         return RunRecord.load(Path(self._run["run_record"]))
+
+    @property
+    def _redactor(self) -> Redactor:
+        """Knows the credentials, and the passwords with which Ansible logs in."""
+        return Redactor([*credential_values(self._params), *self._context.more_secrets])
 
     @property
     def _endpoint(self) -> dict[str, str]:

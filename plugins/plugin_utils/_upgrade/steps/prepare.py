@@ -19,16 +19,18 @@ from ..._guard.client import is_guard_running
 from .. import evidence, planning, probe
 from .. import record as states
 from ..record import MARKER_PREFIX, RunRecord, write_private
-from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
+from .base import GUARDED_CONNECTION, OperationFailed, Result
+from .controller import ControllerSteps
 
 
-class PrepareSteps(StepBase):
+class PrepareSteps(ControllerSteps):
     """Nothing here changes the server."""
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
         files, warnings = self._validate_files("tasks", "checks", "notify_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
+        self._require_space()
         name = self._new_snapshot_name
         cloud = self._preflight(name)
         server_records = self._server_records(cloud["server"]["id"])
@@ -54,7 +56,9 @@ class PrepareSteps(StepBase):
         run.update(evidence.run_fields(marker))
         run["is_this_upgrade"] = planning.is_this_runs_upgrade(previous, run, params["auto_recover_within"])
         lines = planning.plan_lines(run, params, cloud)
-        warnings += planning.warn_too_few_forks(context) if next_action == planning.UPGRADE else []
+        if next_action == planning.UPGRADE:
+            run["controller"] = self._observe_controller()
+            warnings += planning.warn_too_few_forks(context) + self._warn_certificates(run["controller"])
         if resumed and not context.check_mode:
             context.progress(lines[0])
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}

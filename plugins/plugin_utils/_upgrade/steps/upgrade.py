@@ -18,12 +18,12 @@ from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._module import snapshot as snapshot_operation
 from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
-from .. import evidence, outcomes, planning, probe
+from .. import evidence, outcomes, package_locks, planning, probe
 from .. import record as states
 from ..failure_reason import describe_failure
-from ..options import credential_values
 from ..record import RunRecord, write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
+from .controller import ControllerSteps
 
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
 NOT_SERIALIZABLE = "omitted: it can't be written as JSON"
@@ -47,6 +47,7 @@ class UpgradeSteps(StepBase):
                 "play for it without a rollback",
                 "is ansible_connection set with -e, or at the role? Remove it there, or set it in the inventory",
             )
+        self._wait_for_package_manager_again()
         seconds = self._params["timeout"]
         request = self._transition(states.ARMED, seconds)
         times = probe.parse_times(self._params["probe"]) or ({}, {})
@@ -60,6 +61,14 @@ class UpgradeSteps(StepBase):
         self._context.progress(message)
         record = self._send(record, self._transition(states.UPGRADING, seconds))
         return self._phase_result(record, seconds, message)
+
+    def _wait_for_package_manager_again(self) -> None:
+        """Wait for a package manager that has started during the snapshot. Raise RewindError if it stays busy; nothing is armed yet."""
+        context = self._context
+        package_locks.wait_while_busy(
+            self._params["probe"] or "", lambda: str(context.server.run(package_locks.lock_script(), True)["stdout"]),
+            seconds=min(package_locks.MAX_WAIT, self._params["timeout"]), clock=context.clock, progress=context.progress, host=context.host,
+        )
 
     def _start_checks(self) -> Result:
         """Start the time for the checks with the built-in one: no unit has failed that had not failed before.
@@ -126,7 +135,10 @@ class UpgradeSteps(StepBase):
         path = Path(self._params["state_dir"]) / "reports" / f"{min(item['run_id'] for item in own_rows.values())}.json"
         message: Any = f"The same as JSON: {path}"
         if not context.check_mode:
-            write_private(path, json.dumps({"hosts": rows}, indent=2) + "\n")
+            try:
+                write_private(path, json.dumps({"hosts": rows}, indent=2) + "\n")
+            except OSError as error:  # the outcome is still to be shown
+                message = f"The report can't be written to {path}: {error.strerror}"
         if not (self._params["show_report"] and self._is_last_of_batch(own_rows)):
             return {"changed": False, "msg": message}
         # Ansible shows the whole result of such a task, as it does for `debug`.
@@ -170,13 +182,12 @@ class UpgradeSteps(StepBase):
             pruned.append(snapshot)
 
 
-class RollbackSteps(StepBase):
+class RollbackSteps(ControllerSteps):
     """The guard restores. These steps send it requests, and verify the server."""
 
     def _save_diagnostics(self) -> Result:
         record, params = self._record, self._params
-        redactor = Redactor([*credential_values(params), *self._context.more_secrets])
-        files = save_diagnostics(record.path.parent, params["failed_task"], params["failed_result"], params["server_log"], redactor)
+        files = save_diagnostics(record.path.parent, params["failed_task"], params["failed_result"], params["server_log"], self._redactor)
         if files:
             self._send(record, {"command": "update", "fields": {"diagnostics": files}})
         return self._result(record, f"Saved: {', '.join(files)}" if files else "There were no diagnostics to save", changed=False)
@@ -195,6 +206,12 @@ class RollbackSteps(StepBase):
             return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
         if record.state in (states.CONFIRMED, states.ENDED) and not manual:
             return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
+        cause = self._find_controller_cause() if record.state in states.ARMED_STATES else None
+        if cause:
+            message = f"the upgrade could not be finished, and nothing was restored, because of a problem of the controller: {cause}"
+            with contextlib.suppress(RewindError):  # the guard has started a restore meanwhile
+                record = self._send(record, {"command": "abandon", "reason": reason, "message": message})
+                return self._result(record, message, changed=False)
         observed = probe.parse_probe(self._params["probe"])
         if observed is not None and record.state in states.ARMED_STATES:  # else it may show the restored server
             record = self._send(record, {"command": "update", "fields": evidence.observed_fields(observed)})
@@ -203,10 +220,8 @@ class RollbackSteps(StepBase):
 
     def _failure_reason(self) -> str:
         """Return why the upgrade is rolled back, in one line without secrets: as given, else from the failed task."""
-        redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
-        if self._params["reason"]:
-            return redactor.redact_text(self._params["reason"])
-        return describe_failure(self._params["failed_task"], self._params["failed_result"], redactor.redact_text)
+        redact = self._redactor.redact_text
+        return redact(self._params["reason"] or "") or describe_failure(self._params["failed_task"], self._params["failed_result"], redact)
 
     def _wait_restore(self) -> Result:
         """Wait until the guard's restore has finished, if there is one."""
@@ -217,15 +232,15 @@ class RollbackSteps(StepBase):
         return self._result(record, message or states.describe_state(record), changed=False)
 
     def _verify(self) -> Result:
-        record, params = self._record, self._params
+        params = self._params
+        record = self._send(self._record, {"command": "read"})  # on a full disk its file may be older
         if record.needs_verification:
             checks = None if params["checks_result"] == "not_run" else params["checks_result"]
             # A person may have a server restored that does not answer. Then nothing can be observed just before the restore.
             is_unobserved = bool(params["run"].get("manual")) and record.data.get("times_before_restore") is None
-            redactor = Redactor([*credential_values(params), *self._context.more_secrets])
             result = probe.verify_restore(
                 record.data, probe.parse_probe(params["probe"]), checks,
-                connection_error=redactor.redact_text(params["connection_error"] or ""), proof_required=not is_unobserved,
+                connection_error=self._redactor.redact_text(params["connection_error"] or ""), proof_required=not is_unobserved,
             )
         else:
             result = outcomes.outcome_of(record)

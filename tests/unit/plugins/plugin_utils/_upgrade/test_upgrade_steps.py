@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from guard_builders import RUN_ID, SNAPSHOT, FakeActions, failed, guard_in, record_data, run_context
+from builders import FakeClock
+from guard_builders import RUN_ID, SNAPSHOT, FakeActions, FakeServer, failed, guard_in, record_data, run_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -73,8 +74,8 @@ class StepRunner:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "resumed": True, **self.run_fields}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
-        context = run_context(connection=connection, process=self.process, check_mode=check_mode, progress=self.progress_lines.append,
-                              **self.context_fields)
+        context = run_context(
+            connection=connection, process=self.process, check_mode=check_mode, progress=self.progress_lines.append, **self.context_fields)
         return Steps(validation.validated_parameters, context).run(step)
 
     def _send(self, record: RunRecord, request: dict[str, Any], on_idle: Any = None) -> RunRecord | None:
@@ -207,6 +208,96 @@ def test_the_reason_is_in_the_run_record_whether_or_not_something_is_restored(st
     result = {"msg": "non-zero return code", "rc": 1, "stderr": f"curl: key {TOKEN} is wrong\n"}
     steps.run("roll_back", failed_task={"name": "Install", "action": "command", "no_log": False}, failed_result=result)
     assert steps.record.data["reason"] == "Install: curl: key ******** is wrong"
+
+
+def test_a_package_manager_that_starts_during_the_snapshot_is_waited_for(steps: StepRunner) -> None:
+    answers = ["held 7 apt-get /var/lib/dpkg/lock\n", ""]
+    steps.set_state(states.READY, guard={"pid": 1})
+    steps.context_fields = {"clock": FakeClock(), "server": FakeServer(lambda script, privileged: {"stdout": answers.pop(0), "stderr": ""})}
+    steps.run("arm", probe="held 7 apt-get /var/lib/dpkg/lock\n")
+    assert not answers and steps.record.state == states.UPGRADING
+    assert steps.progress_lines[0] == "waiting for the package manager: apt-get (process 7) has locked /var/lib/dpkg/lock"
+
+
+def test_a_package_manager_that_stays_busy_arms_nothing(steps: StepRunner) -> None:
+    steps.set_state(states.READY)
+    busy = "held 7 apt-get /var/lib/dpkg/lock\n"
+    steps.context_fields = {"clock": FakeClock(), "server": FakeServer(lambda script, privileged: {"stdout": busy, "stderr": ""})}
+    with pytest.raises(RewindError, match="is busy, also after 300 s"):
+        steps.run("arm", probe=busy)
+    assert steps.record.state == states.READY
+
+
+LOGIN_REFUSED = {"msg": "server web1 was lost: root@web1: Permission denied (publickey).", "connection_lost": True}
+AGENT = {"observed_at": 1.0, "agent_keys": ["a key"]}
+
+
+def test_a_problem_of_the_controller_restores_nothing(steps: StepRunner) -> None:
+    steps.set_state(states.UPGRADING)
+    steps.run_fields = {"controller": AGENT}
+    steps.context_fields = {"server": FakeServer(observe_controller=lambda: {**AGENT, "agent_keys": None})}
+    steps.run("roll_back", failed_task={"name": "Install"}, failed_result=LOGIN_REFUSED, probe="boot 1")
+    assert (steps.record.state, steps.record.outcome) == (states.ENDED, states.UNKNOWN)
+    assert steps.record.data["reason"].startswith("Install: server web1 was lost")
+    steps.run("wait_restore")
+    assert steps.run("verify")["outcome"] == states.UNKNOWN
+    message = steps.run("close_run")["msg"]
+    assert "nothing was restored, because of a problem of the controller: its SSH agent does not answer any more" in message
+    assert SNAPSHOT["name"] in message and "Reason: Install: " in message
+
+
+def test_what_the_upgrade_may_have_caused_is_restored(steps: StepRunner) -> None:
+    for observation in (AGENT, None):
+        steps.set_state(states.UPGRADING)
+        steps.run_fields = {"controller": AGENT}
+        steps.context_fields = {"server": FakeServer(observe_controller=lambda found=observation: found)}
+        steps.run("roll_back", failed_task={"name": "Install"}, failed_result=LOGIN_REFUSED)
+        assert steps.record.state == states.RESTORING
+
+
+@pytest.mark.parametrize("result", [
+    {"rc": 1, "stderr": "root@web1: Permission denied (publickey)", "msg": "root@web1: Permission denied (publickey)"},
+    {"invocation": {}, "msg": "Permission denied"}, {"invocation": {}, "msg": "No space left on device"},
+    {"rc": 1, "msg": "can't write the run record"},
+])
+def test_what_a_command_on_the_server_prints_is_no_problem_of_the_controller(steps: StepRunner, result: dict[str, Any]) -> None:
+    steps.set_state(states.UPGRADING)
+    steps.run_fields = {"controller": AGENT}
+    steps.context_fields = {"server": FakeServer(observe_controller=lambda: {**AGENT, "agent_keys": None, "full_directory": "/root"})}
+    steps.run("roll_back", failed_task={"name": "Install"}, failed_result=result, probe="boot 1")
+    assert steps.record.state == states.RESTORING
+
+
+def test_a_server_that_gave_no_logs_is_asked_why(steps: StepRunner) -> None:
+    """A failed reboot says only that it timed out."""
+    asked = []
+
+    def refuse(script: str, privileged: bool) -> None:
+        asked.append((script, privileged))
+        raise RewindError("root@web1: Permission denied (publickey)", kind=errors.UNREACHABLE)
+
+    timed_out = {"msg": "Timed out waiting for last boot time check (timeout=600)"}
+    for log, expected in (("boot 1", states.RESTORING), ("", states.ENDED)):
+        steps.set_state(states.UPGRADING)
+        steps.run_fields = {"controller": AGENT}
+        steps.context_fields = {"server": FakeServer(refuse, observe_controller=lambda: {**AGENT, "agent_keys": []})}
+        steps.run("roll_back", failed_task={"name": "Reboot"}, failed_result=timed_out, probe=log)
+        assert steps.record.state == expected
+    assert asked == [("echo answers", False)]
+
+
+def test_a_restore_of_the_guard_stands(steps: StepRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have started since the step has read the run record."""
+    steps.set_state(states.UPGRADING)
+    steps.run_fields = {"controller": AGENT}
+
+    def observe() -> dict[str, Any]:
+        steps.guards[0].handle({"command": "roll_back", "reason": "its time was over", "manual": False})
+        return {**AGENT, "agent_keys": []}
+
+    steps.context_fields = {"server": FakeServer(observe_controller=observe)}
+    steps.run("roll_back", failed_task={"name": "Reboot"}, failed_result=LOGIN_REFUSED)
+    assert steps.record.data["reason"] == "its time was over" and steps.record.state in (states.RESTORING, states.RESTORED)
 
 
 def test_nothing_is_started_on_a_server_with_another_controllers_marker(steps: StepRunner) -> None:

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step that checks a server before its snapshot. What can be known by then ends the run, and nothing is changed."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+from ....module_utils._errors import RewindError, invalid_argument
+from .. import package_locks, server_check
+from .. import record as states
+from ..failure_reason import describe_result
+from ..preflight_script import preflight_script
+from .base import Result, StepBase
+
+LAST_LINE = "end"  # of the probe
+
+
+class ServerSteps(StepBase):
+    """Runs commands on the server, through Ansible's connection."""
+
+    def _check_server(self) -> Result:
+        """Return the probe of a server that can be upgraded. Wait for a package manager that is at work.
+
+        Raises:
+            RewindError: It can't be upgraded. The run record says so, unless an earlier run is resumed.
+        """
+        try:
+            return self._checked_server()
+        except RewindError as error:
+            self._record_not_started(error.message)
+            error.message = f"{states.NOT_STARTED.upper()}: {self._context.host}: {error.message}"
+            raise
+
+    def _checked_server(self) -> Result:
+        params, context = self._params, self._context
+        needs = server_check.needs_of(params)
+        output = self._wait_for_package_manager(needs)
+        obstacle = server_check.find_obstacle(output, needs, self._run["marker"], context.host)
+        if obstacle is not None:
+            raise obstacle
+        package_manager = self._require_python(needs) if needs.python else None
+        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "stdout": output, "package_manager": package_manager,
+                "lock_script": f"\n{package_locks.lock_script()}"}
+
+    def _wait_for_package_manager(self, needs: server_check.Needs) -> str:
+        """Return the output of the script, and of the probe behind it, when no package manager is at work."""
+        context = self._context
+        seconds = 0 if context.check_mode else min(package_locks.MAX_WAIT, self._params["timeout"])
+        script = preflight_script(self._run["marker"], needs.packages, test_write=not context.check_mode) + self._script
+
+        def run_script() -> str:
+            return self._run_script(script)
+
+        return package_locks.wait_while_busy(
+            run_script(), run_script, seconds=seconds, clock=context.clock, progress=context.progress, host=context.host,
+        )
+
+    @property
+    def _script(self) -> str:
+        if not self._params["script"]:
+            raise invalid_argument("script is missing: it takes the probe of the server")
+        return self._params["script"]
+
+    def _run_script(self, script: str) -> str:
+        """Return the complete output of a script.
+
+        Raises:
+            RewindError: It did not run to its end.
+        """
+        host = self._context.host
+        result = self._context.server.run(script, True)
+        output = str(result["stdout"]).replace("\r\n", "\n")
+        # Some shells go on after each line that they do not understand, so the last line alone proves nothing.
+        if LAST_LINE in output.split("\n") and re.search("^uid [0-9]+$", output, re.MULTILINE):
+            return output
+        # Each test in a command of its own: a shell that is not sh stops at what it does not understand.
+        tests = [self._context.server.run(test, False) for test in (server_check.SHELL_TEST, server_check.LOGIN_SHELL)]
+        printed = result["stderr"] if result["stderr"].strip() else output
+        raise server_check.incomplete_error("\n".join(str(test["stdout"]) for test in tests), printed, self._context.server.become_method, host)
+
+    def _require_python(self, needs: server_check.Needs) -> str | None:
+        """Run a module as the later steps do. Return the package manager that Ansible uses, if the role upgrades packages."""
+        context = self._context
+        name, options = ("setup", {"gather_subset": ["!all", "!min", "pkg_mgr"]}) if needs.packages else ("ping", {})
+        result = context.server.run_module(f"ansible.legacy.{name}", options)
+        if result.get("failed") or result.get("unreachable"):
+            raise server_check.python_error(needs, describe_result(result, str), context.host)
+        if not needs.packages:
+            return None
+        package_manager = (result.get("ansible_facts") or {}).get("ansible_pkg_mgr")
+        if package_manager not in server_check.PACKAGE_MODULES:
+            raise server_check.package_manager_error(package_manager, context.host)
+        if not context.server.has_module(f"ansible.builtin.{package_manager}"):
+            raise server_check.missing_module_error(package_manager, context.host)
+        return package_manager
+
+    def _record_not_started(self, reason: str) -> None:
+        """Write a run record that says why nothing was started, so that the report of the roll-out has it."""
+        run = self._run
+        if self._context.check_mode or run["resumed"]:
+            return
+        with contextlib.suppress(RewindError, OSError):
+            record = self._launch_guard(Path(run["run_record"]), self._new_record(run, None))
+            self._send(record, {"command": "update", "fields": {"reason": self._redactor.redact_text(reason)}})
+            self._send(record, {
+                "command": "finish", "outcome": states.NOT_STARTED, "message": "nothing was changed on the server", "verification": [],
+            })
+            self._send(record, {"command": "acknowledge"})
