@@ -63,7 +63,8 @@ MUTANTS = [
     ),
     Mutant(
         "check mode upgrades", f"{TASKS}/main.yml", "name: Upgrade the server, or finish an earlier run",
-        r"if __guarded_upgrade_run\.preview", "if false", "changed", ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
+        r"if __guarded_upgrade_run\.preview \| default\(false\)", "if false", "changed",
+        ("functional/guarded/test_preflight.py::test_check_mode_prints_the_plan",),
     ),
     Mutant(
         "a run that was rolled back succeeds, and the roll-out goes on", f"{TASKS}/close_run.yml",
