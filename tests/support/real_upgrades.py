@@ -9,6 +9,7 @@ import pty
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,13 @@ class Terminal:
 
     def press_ctrl_c(self) -> None:
         os.write(self._terminal, b"\x03")
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for a question, and type a line."""
+        deadline = time.monotonic() + 120
+        while question.encode() not in self._output and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.write(self._terminal, text.encode() + b"\r")
 
     def finish(self) -> tuple[int, str]:
         """Wait for the end; return the exit status (negative for a signal) and everything that was shown."""

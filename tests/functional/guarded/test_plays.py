@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes
+from support.playbook_runner import clean_environment
+from support.real_upgrades import Terminal
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
@@ -90,6 +94,29 @@ def test_every_playbook_with_every_strategy(upgrades: UpgradeRunner, strategy: s
     pruned = upgrades.run("web1,web2", playbook="rewind.vps.prune", environment=environment, keep_snapshots=0)
     assert pruned.status == 0, pruned.output
     assert not upgrades.snapshots("web1")
+    assert upgrades.no_guard_left()
+
+
+@pytest.mark.duration(40)
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_person_confirms_a_rollback_at_the_terminal(upgrades: UpgradeRunner, strategy: str) -> None:
+    """Asked once for all servers with the linear strategy, and for each server with the others."""
+    run = upgrades.run("web1,web2", "-e", "batch=2", tasks=upgrades.tasks("upgrade", CHANGE))
+    assert run.status == 0, run.output
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [sys.executable, program, "-i", upgrades.sandbox.inventory, "rewind.vps.rollback", "-e", "target=web1,web2"]
+    environment = {**clean_environment(upgrades.directory / "home"), **upgrades.environment, "ANSIBLE_STRATEGY": strategy}
+    terminal = Terminal(command, environment, upgrades.directory)
+    if strategy == "linear":
+        terminal.answer("Restore web1, web2 as shown above?", "yes")
+        expected = {"web1": 1, "web2": 1}
+    else:
+        terminal.answer("Restore web1 as shown above?", "yes")
+        terminal.answer("Restore web2 as shown above?", "no")
+        expected = {"web1": 1, "web2": 0}
+    status, output = terminal.finish()
+    assert status == (0 if strategy == "linear" else 2), output
+    assert {host: upgrades.count_requests(host, "snapshots.restore") for host in expected} == expected, output
     assert upgrades.no_guard_left()
 
 
