@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,6 +32,8 @@ except ImportError:
     def trust_as_template(value):
         return value
 
+# A name with one of these may have another value when the include runs.
+CAN_CHANGE = re.compile(r"\b(?:d|default|defined|lookup|query|q)\b")
 MAX_INCLUDES = 2000  # an include that includes itself with another variable each time ends here
 LOOP_QUERY = trust_as_template("{{ query(rewind_loop_with, *rewind_loop_terms) }}")
 # What an include passes on and the rules depend on: a file is walked again if it is different.
@@ -93,8 +96,9 @@ class TaskWalk:
 
     def _walk_include_task(self, task: Any) -> None:
         is_role = isinstance(task, IncludeRole)
+        template = task._role_name if is_role else task.args["_raw_params"]
         try:
-            targets = list(self._include_targets(task, task._role_name if is_role else task.args["_raw_params"]))
+            targets = list(self._include_targets(task, template))
         except Exception as error:  # undefined variables, lookups and filters that fail: whatever a template may raise
             self.warnings.append(
                 f"{place_of(task)} includes what is known at run time only, so its tasks are not checked before the upgrade ({_first_line(error)})"
@@ -108,9 +112,9 @@ class TaskWalk:
             except RecursionError:
                 raise AnsibleParserError(f"{place_of(task)} includes {name}, which includes itself without an end") from None
             except AnsibleError as error:
-                if isinstance(error, AnsibleParserError) or not task.when:
+                if isinstance(error, AnsibleParserError) or not (task.when or CAN_CHANGE.search(str(template))):
                     raise
-                self.warnings.append(f"{place_of(task)} includes {name} under a condition, and it can't be loaded: {_first_line(error)}")
+                self.warnings.append(f"{place_of(task)} may include {name}, which can't be loaded: {_first_line(error)}")
                 continue
             self.walk_blocks(blocks)
 

@@ -49,8 +49,8 @@ def _message(record: RunRecord) -> str:
     host = record.data["host"]
     if record.state in states.UNARMED_STATES:
         what = "Nothing was upgraded on it"
-    elif record.state in (states.CONFIRMED, states.ENDED):
-        what = "The outcome is in its run record"
+    elif record.state in (states.CONFIRMED, states.RESTORED, states.ENDED):
+        what = "Nothing more is changed on it; its state is in the run record"
     else:
         what = f"Its guard restores snapshot {record.snapshot['name']} now"
     return (

@@ -155,8 +155,11 @@ def test_what_is_known_at_run_time_only_is_a_warning(site):
     assert "upgrade.yml" in warning and "(Later)" in warning and "known at run time only" in warning
     (warning,) = site.check({"include_role": {"name": "{{ item }}"}, "loop": "{{ registered.results }}"})
     assert "known at run time only" in warning
-    (warning,) = site.check({"include_tasks": "{{ 'missing' }}.yml", "when": "registered is changed"})
-    assert "under a condition" in warning
+    for include in ({"include_tasks": "missing.yml", "when": "registered is changed"}, {"include_tasks": "{{ x | default('missing') }}.yml"},
+                    {"include_role": {"name": "missing"}, "when": "registered is changed"}):
+        (warning,) = site.check(include)
+        assert "may include missing" in warning
+    assert "missing.yml" in site.problem({"include_tasks": "{{ x }}.yml"}, facts={"x": "missing"})
     assert site.check({"include_tasks": "again.yml"}, facts={"again": site.write("again.yml", [
         {"include_tasks": "again.yml", "when": "tries | int < 5", "vars": {"tries": "{{ tries | default(0) | int + 1 }}"}},
     ])}) == [], "a retry"

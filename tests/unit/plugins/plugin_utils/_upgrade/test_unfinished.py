@@ -35,7 +35,8 @@ def statuses(monkeypatch):
 
 @pytest.mark.parametrize(("state", "said"), [
     (states.UPGRADING, "restores snapshot"), (states.CHECKING, "restores snapshot"), (states.RESTORING, "restores snapshot"),
-    (states.READY, "Nothing was upgraded"), (states.CONFIRMED, "in its run record"), (states.ENDED, "in its run record"),
+    (states.READY, "Nothing was upgraded"), (states.CONFIRMED, "in the run record"), (states.RESTORED, "in the run record"),
+    (states.ENDED, "in the run record"),
 ])
 def test_a_server_without_an_outcome_is_reported(tmp_path, directory, state, said):
     record = run_in(tmp_path, directory, state)
