@@ -117,7 +117,8 @@ class ActionModule(ControllerAction):
         except OperationFailed as failure:
             return failure.result
         except NotSelected as reason:
-            return {"skipped": True, "changed": False, "msg": str(reason), "skip_reason": str(reason), "warnings": [str(reason)]}
+            Display().warning(str(reason))  # up to ansible-core 2.18 the warnings of a skipped task are not shown
+            return {"skipped": True, "changed": False, "msg": str(reason), "skip_reason": str(reason)}
         except server_check.ServerUnreachable as error:
             return {"unreachable": True, "changed": False, "msg": error.format(), "error": error.to_result()}
         except RewindError as error:

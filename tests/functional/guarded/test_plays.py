@@ -133,7 +133,7 @@ def test_options_that_would_run_a_part_of_the_role(upgrades: UpgradeRunner) -> N
         skipped = upgrades.run("web1", "--start-at-task", "Change a file", playbook=playbook)
         assert skipped.status not in (0, 250) and "--start-at-task can skip steps of a guarded upgrade" in skipped.output, skipped.output
     other = upgrades.run("web1", "--tags", "other", playbook=static, tasks=upgrades.tasks("upgrade", CHANGE))
-    assert other.status == 0 and "does not select the guarded upgrade, so nothing was upgraded" in other.output
+    assert other.status == 0 and "does not select the guarded upgrade, so nothing was upgraded" in " ".join(other.output.split()), other.output
     upgrades.assert_untouched("web1")
     tagged = play(upgrades, roles=[{"role": ROLE, "tags": ["upgrade"]}])
     run = upgrades.run("web1", "--tags", "upgrade", playbook=tagged, tasks=upgrades.tasks("upgrade", {**CHANGE, "tags": ["php"]}))
