@@ -90,8 +90,9 @@ def test_a_task_that_ends_the_play_is_found_in_any_spelling(site, task):
 
 @pytest.mark.parametrize("include", [
     {"include_tasks": "deep/one.yml"}, {"include_tasks": {"file": "{{ directory }}/one.yml"}, "vars": {"directory": "deep"}},
-    {"import_tasks": "deep/one.yml"}, {"include_tasks": "{{ item }}/one.yml", "loop": ["deep"]}, {"include_tasks": "{{ x }}/one.yml", "loop":
-     "{{ ['deep'] }}", "loop_control": {"loop_var": "x"}}, {"include_tasks": "{{ item }}", "with_items": ["deep/one.yml"]},
+    {"import_tasks": "deep/one.yml"}, {"include_tasks": "{{ item }}/one.yml", "loop": ["deep"]},
+    {"include_tasks": "{{ x }}/one.yml", "loop": "{{ ['deep'] }}", "loop_control": {"loop_var": "x"}},
+    {"include_tasks": "{{ item }}", "with_items": ["deep/one.yml"]},
     {"include_tasks": "{{ item }}", "with_first_found": ["nowhere.yml", "deep/one.yml"]}, {"include_tasks": "deep/one.yml", "loop": "{{ later }}"},
     {"include_tasks": "{{ of_the_host }}/one.yml", "when": "false"}, {"include_tasks": "{{ lookup('first_found', ['deep/one.yml']) }}"},
     {"block": [{"include_tasks": "deep/one.yml"}], "when": "later is changed"}, {"include_role": {"name": "outer"}},
