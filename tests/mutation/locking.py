@@ -16,11 +16,6 @@ MUTANTS = [
         r"LOCK_EX", "LOCK_SH", "one_at_a_time", (f"{LOCK_TESTS}::test_two_processes_never_hold_the_same_lock",),
     ),
     Mutant(
-        "a task does not wait for the lock", LOCK, "lock_server",
-        r"(= \w+\.lock is) not (None and) not \w+\.check_mode and", r"\1 \2", "one_at_a_time",
-        (f"{TESTS}::test_a_task_that_never_gets_the_lock_requests_nothing",),
-    ),
-    Mutant(
         "a task holds the lock while it waits for its snapshot", "plugins/module_utils/_module/snapshot.py", "_ensure_present",
         r"(\n +)(\w+) = _inspect_and_request\(.*\)", r"\g<0>\1\2.request and wait_for_requested(ctx, \2.request)", "one_at_a_time",
         (f"{TESTS}::test_another_task_gets_the_lock_while_one_waits_for_its_snapshot",),
