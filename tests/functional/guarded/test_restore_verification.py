@@ -8,6 +8,7 @@ from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes, prove
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
+
 def ignore_restores(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.fault("restore_ignored", operation="snapshots.restore", times=None)
 
