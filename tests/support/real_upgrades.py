@@ -43,6 +43,10 @@ class RealUpgrades(UpgradeRunner):
         self.inspect = self.machines.inspect
         self.wait_for_ssh = self.machines.wait_for_login
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "ANSIBLE_TIMEOUT": "60"}  # for a login to an emulated machine
+
     def assert_upgraded(self, host: str, run: Run) -> None:
         """The run confirmed the upgrade, asked for one snapshot and no restore, and left nothing behind."""
         assert run.status == 0, run.output

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes
 
@@ -35,17 +33,13 @@ def is_not_started(upgrades: UpgradeRunner, said: str, host: str = "web1", **opt
     assert upgrades.digest(host) == before
 
 
-@pytest.mark.duration(20)
 def test_a_busy_package_manager(upgrades: UpgradeRunner) -> None:
-    """It is waited for. What stays busy ends the run, and a rerun upgrades."""
+    """What stays busy ends the run, and a rerun upgrades."""
     lock_package_manager(upgrades, "web1", 600)
     is_not_started(upgrades, "has locked /var/lib/dpkg/lock-frontend", timeout=5)
     on_server(upgrades, "web1", "kill $(fuser /var/lib/dpkg/lock-frontend 2>/dev/null) || pkill -x flock; sleep 0.5")
-    lock_package_manager(upgrades, "web1", 8)
-    started = time.monotonic()
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE))
     assert run.status == 0, run.output
-    assert "waiting for the package manager: flock (process" in run.output and time.monotonic() - started > 4
     assert upgrades.record("web1")["outcome"] == "upgraded"
 
 
