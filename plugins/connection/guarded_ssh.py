@@ -59,6 +59,16 @@ options:
     default: true
     vars:
       - name: ansible_guarded_ssh_loss_fails_task
+  terminal:
+    description:
+      - Whether a command may have a terminal and an open standard input. With V(false) it has neither, so a program that asks a question
+        gets no answer instead of waiting for one.
+      - The role P(rewind.vps.guarded_upgrade#role) sets this for its reboot, which programs such as C(molly-guard) would hold up.
+    type: bool
+    default: true
+    version_added: 0.1.0
+    vars:
+      - name: ansible_guarded_ssh_terminal
   server_name:
     description:
       - What the server is called in messages.
@@ -227,6 +237,8 @@ class Connection(ssh_plugin.Connection):
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         self._fail_if_rolled_back()
+        if not in_data and not self.get_option("terminal"):
+            in_data = b"\n"  # with input, ssh requests no terminal, and closes standard input afterwards
         was_lost_before = self._lost
         try:
             return self._exec_command(cmd, in_data=in_data, sudoable=sudoable)

@@ -18,7 +18,7 @@ from ansible.plugins.loader import connection_loader
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins" / "connection"
 GUARDED = "guarded_ssh"
-OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name", "settings", "loss_fails_task"}
+OWN_OPTIONS = {"run_record", "server_alive_interval", "server_alive_count_max", "server_name", "settings", "loss_fails_task", "terminal"}
 
 
 # Loaded from a directory of plugins: Ansible finds collections only in a process that has not imported any by itself.
@@ -151,6 +151,17 @@ def test_at_the_end_of_the_role_it_behaves_like_ssh(failing):
     connection, ways = failing((1, b"", b"mkdir: No space left on device\n"))
     connection.set_option("loss_fails_task", False)
     assert connection.exec_command(connection._shell.mkdtemp("ansible-tmp-1-2", tmpdir="/root/.ansible/tmp"))[0] == 1
+
+
+@pytest.mark.parametrize(("terminal", "in_data", "sent", "allocated"), [
+    (True, None, None, True), (False, None, b"\n", False), (False, b"module", b"module", False), (True, b"module", b"module", False),
+])
+def test_without_a_terminal_a_command_has_no_input_either(connect, monkeypatch, tmp_path, terminal, in_data, sent, allocated):
+    calls = []
+    monkeypatch.setattr(ssh_plugin.Connection, "_run", lambda self, cmd, given, **how: calls.append((given, b"-tt" in cmd)) or (0, b"", b""))
+    connection = connect(ansible_guarded_ssh_terminal=terminal, ansible_control_path_dir=str(tmp_path))
+    assert connection.exec_command("reboot", in_data=in_data) == (0, b"", b"")
+    assert calls == [(sent, allocated)]
 
 
 def test_each_way_to_lose_the_connection_fails_the_task(failing):

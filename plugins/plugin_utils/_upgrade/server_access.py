@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, rewind.vps contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the steps need of the server; `_server_shell.py` is it over Ansible's connection."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+# Messages of OpenSSH for a server that answers and refuses the login. Many attempts make programs such as fail2ban block the controller.
+REFUSALS = ("Permission denied", "Too many authentication failures", "Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
+
+
+class ServerUnavailable(Exception):
+    """A command did not run to its end; `is_refused` if the server answers and refuses the login."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.is_refused = any(text in detail for text in REFUSALS)
+
+
+class ServerAccess(Protocol):
+    """Runs commands on the server of a task.
+
+    Attributes:
+        facts: What Ansible has found out about the server, for the task's result.
+        requires_terminal: Whether commands run in a terminal only, as with su. They have no input there, either.
+    """
+
+    facts: dict[str, Any]
+    requires_terminal: bool
+
+    def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
+        """Return what the script prints on standard output.
+
+        Args:
+            new_login: Log in again. A connection that is open already works even if every new login fails.
+
+        Raises:
+            ServerUnavailable: The server can't be reached, refuses the login, or does not run the script.
+        """
+
+    def find_module_problem(self, seconds: float) -> str | None:
+        """Return why no module of Ansible runs on the server; None if one does. Raise ServerUnavailable if it can't be reached."""
