@@ -30,6 +30,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._action import Controll
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_access import ServerAccess
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_facts import refresh_facts
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_login import read_login, use_planned_become
+from ansible_collections.rewind.vps.plugins.plugin_utils._server_shell import ServerShell
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import controller_observer, process_identity, server_check
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import (
     INVENTORY_VARIABLES,
@@ -46,6 +47,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.unfinished import remember_run, watch_exit
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.url_checks import normalize_check_urls
 
 # Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
 PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
@@ -110,6 +112,7 @@ class ActionModule(ControllerAction):
     def _run_step(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
             self._validate(parameters)
+            parameters["check_urls"] = normalize_check_urls(parameters["check_urls"])
             result = Steps(parameters, self._context(task_vars)).run(parameters["step"])
             if parameters["step"] == "start_guard":
                 remember_run(C.DEFAULT_LOCAL_TMP, result["run"]["run_record"])
@@ -189,6 +192,7 @@ class ActionModule(ControllerAction):
             check_tasks=lambda *files: self._analysis(task_vars).check(*files),
             server=ServerAccess(self, task_vars),
             has_ssh_server=controller_observer.answers,
+            shell=ServerShell(self, task_vars),
             more_secrets=self._connection_secrets(task_vars),
             progress=self._progress_callback(task_vars),
         )

@@ -32,11 +32,14 @@ options:
       - V(ask) asks the person at the terminal whether to restore. Changes nothing.
       - V(prune) deletes the role's snapshots of the server beyond C(keep_snapshots) of O(options), without an upgrade.
       - V(start_guard) starts the guard and writes the run record.
+      - V(fail_baseline) fails, since a check fails before the upgrade.
       - V(request_snapshot) has the guard take the run's snapshot, and does not wait for it.
       - V(wait_snapshot) waits until that snapshot is ready, and fails if it does not become ready.
       - V(arm) makes the guard roll back from now on if the run ends unexpectedly, and starts the time for the upgrade.
-      - V(start_checks) starts the time for the checks, and fails if a unit has failed since the upgrade.
-      - V(confirm) ends the guard's watch over the upgrade. It is not rolled back any more.
+      - V(detect_reboot) finds out with O(script) whether the server needs a reboot. Changes nothing.
+      - V(start_checks) starts the time for the checks. It fails if a new login is not possible, no module runs any more, or O(script) shows a
+        unit that has failed or has not started, and did not do so before the upgrade.
+      - V(confirm) runs O(script) again, fails as the step before, and ends the guard's watch over the upgrade. It is not rolled back any more.
       - V(save_diagnostics) saves the failed task and the server's logs, without secrets.
       - V(roll_back) has the guard restore the run's snapshot, and does not wait for it.
       - V(wait_restore) waits until that restore is finished.
@@ -47,8 +50,8 @@ options:
       - V(close_run) records that the outcome was reported, and fails unless the upgrade is confirmed. The guard exits.
     type: str
     required: true
-    choices: [plan, check_server, find_interrupted, find_last, ask, prune, start_guard, request_snapshot, wait_snapshot, arm,
-              start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
+    choices: [plan, check_server, find_interrupted, find_last, ask, prune, start_guard, fail_baseline, request_snapshot, wait_snapshot, arm,
+              detect_reboot, start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
               verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
@@ -64,11 +67,11 @@ options:
       - The role's options without their prefix C(guarded_upgrade_), as C(ansible-doc -t role rewind.vps.guarded_upgrade) describes them.
       - The first step validates them. Later steps take them from O(run).
     type: dict
+  script:
+    description: What a step runs in the server's shell. It gets no terminal and no input.
+    type: str
   probe:
     description: Output of the role's probe of the server.
-    type: str
-  script:
-    description: The role's probe of the server, a shell script.
     type: str
   failed_task:
     description: Name, action and C(no_log) of the task that failed.
@@ -110,8 +113,8 @@ attributes:
     details: The task always runs in the controller's process.
   become:
     description: Is usable alongside C(become).
-    support: none
-    details: The work is always done as the user who runs C(ansible-playbook). Only V(check_server) and V(reconnect) run commands on the server.
+    support: partial
+    details: It applies to O(script). All other work is done as the user who runs C(ansible-playbook).
   check_mode:
     support: partial
     details: V(plan), V(check_server), V(find_interrupted), V(find_last), V(prune) and V(rollout_table) can. The role skips the other steps.
@@ -148,7 +151,7 @@ msg:
   sample: The upgrade of server web1 (12345) is confirmed; it is not rolled back any more
 run:
   description: State of the run. The value of the first step is O(run) of all later steps.
-  returned: success, with all steps but V(prune) and V(rollout_table)
+  returned: success, with all steps but V(prune), V(detect_reboot) and V(rollout_table)
   type: dict
   contains:
     next:

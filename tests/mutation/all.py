@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mutation import bulk, entry_points, guard, guard_client, http_and_providers, inventory, locking, power_and_restore, snapshots
+from mutation import bulk, entry_points, guard, guard_client, http_and_providers, inventory, locking, observations, power_and_restore, snapshots
 
 # Each promise of docs/promises.md, by the start of its row. Every one has a mutant.
 PROMISES = {
@@ -25,13 +25,15 @@ PROMISES = {
     "upgrade": "A guarded upgrade ends",
     "proven": "`rolled_back` is proven",
     "before_snapshot": "What can be known before the snapshot",
+    "observed": "An upgrade is confirmed only if",
+    "no_false_alarm": "A check that failed before",
     "batch": "In a batch",
 }
 
 MUTANTS = [
     mutant
     for module in (
-        http_and_providers, entry_points, snapshots, power_and_restore, locking, bulk, guard, guard_client, inventory,
+        http_and_providers, entry_points, snapshots, power_and_restore, locking, bulk, guard, guard_client, inventory, observations,
     )
     for mutant in module.MUTANTS
 ]

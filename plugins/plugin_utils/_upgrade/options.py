@@ -12,23 +12,25 @@ from typing import Any
 
 from ...module_utils._argspec import SECRET_OPTIONS, provider_spec
 from ...module_utils._wait.polling import Clock
+from .server_access import ServerAccess
 
 # Steps that may run in check mode: they change nothing then.
 READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
-    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm",
-    "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect", "verify", "finish", "rollout_table",
-    "close_run",
+    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "fail_baseline", "request_snapshot",
+    "wait_snapshot", "arm", "detect_reboot", "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect",
+    "verify", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
 ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "accept_run": {"type": "str"},
     "auto_recover_within": {"type": "int", "default": 1800},
+    "baseline": {"type": "bool", "default": True},
     "check_ports": {"type": "list", "elements": "int", "default": []},
     "check_timeout": {"type": "int", "default": 300},
     "check_units": {"type": "bool", "default": True},
-    "check_urls": {"type": "list", "elements": "str", "default": []},
+    "check_urls": {"type": "list", "elements": "raw", "default": []},
     "checks": {"type": "list", "elements": "str", "default": []},
     "connection_timeout": {"type": "int", "default": 300},
     "diagnostics_log_files": {"type": "list", "elements": "str", "default": []},
@@ -60,8 +62,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "run": {"type": "dict"},
     "options": {"type": "dict", "options": ROLE_OPTIONS},
     # What a step is given besides the run.
-    "probe": {"type": "str"},
     "script": {"type": "str"},
+    "probe": {"type": "str"},
     "failed_task": {"type": "raw"},
     "failed_result": {"type": "raw"},
     "server_log": {"type": "str"},
@@ -134,3 +136,4 @@ class RunContext:
     clock: Clock = field(default_factory=Clock)
     server: Any = field(repr=False, default=None)  # a _server_access.ServerAccess
     has_ssh_server: Callable[[str, int], bool | None] = lambda address, port: None  # see controller_observer.answers
+    shell: ServerAccess | None = field(repr=False, default=None)

@@ -4,9 +4,10 @@
 
 """Parses the role's probe of a server, and compares two probes. Pure functions.
 
-The probe is a shell script that prints lines of a word and its value: `boot ID`, `units known`, `unit NAME` (failed), `marker_dir PATH`,
-`marker PATH`, `time SECONDS PATH`, `sum HASH PATH`. They are between the lines `begin` and `end`, since a login, sudo and a terminal print
-lines of their own around them.
+The probe is a shell script that prints lines of a word and its value: `boot ID`, `kernel VERSION` (the running one, if it is installed on the
+server), `units known`, `unit NAME` (failed), `system STATE` (of systemd), `restarts COUNT UNIT`, `restarting UNIT` (waits for its next restart),
+`job KIND UNIT` (queued), `marker_dir PATH`, `marker PATH`, `time SECONDS PATH`, `sum HASH PATH`. The role adds `modules run` if a module of Ansible
+runs on the server. They are between the lines `begin` and `end`, since a login, sudo and a terminal print lines of their own around them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from . import record as states
 from .evidence import FAILED, INCONCLUSIVE, PASSED, finding, is_proven, verify_files, verify_marker
+from .health import verify_units
 
 MAX_PROBE_CHARS = 1_000_000  # a longer block is not of this script
 
@@ -24,8 +26,9 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
     """Return what the first probe in the text shows; None if it is not complete. The server's logs may follow it.
 
     Returns:
-        `boot_id`, `failed_units` (None on a system without units), `marker_dir` (None if no directory is suitable), `markers`,
-        `times` of the witnesses, and `checksums`.
+        `boot_id`, `kernel`, `failed_units` (None if systemd can't be queried), `system_state`, `restarts` by unit, `restarting` units, `jobs`
+        (unit to kind: `timer`, `oneshot` or `other`), `modules_run`, `marker_dir` (None if no directory is suitable), `markers`, `times` of the
+        witnesses, and `checksums`.
     """
     lines = _probe_lines(text or "")
     if lines is None:
@@ -33,10 +36,18 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
     boot_ids = [value for value in _values_of(lines, "boot") if re.fullmatch("[0-9a-f-]{8,64}", value)]
     sums = [value.partition(" ") for value in _values_of(lines, "sum")]
     times = [value.partition(" ") for value in _values_of(lines, "time")]
+    restarts = [value.partition(" ") for value in _values_of(lines, "restarts")]
+    jobs = [value.partition(" ") for value in _values_of(lines, "job")]
     return {
         "boot_id": boot_ids[0] if boot_ids else None,
         "failed_units": sorted(_values_of(lines, "unit")) if "units known" in lines else None,
         "marker_dir": next((value for value in _values_of(lines, "marker_dir") if value.startswith("/")), None),
+        "kernel": next(iter(_values_of(lines, "kernel")), None),
+        "system_state": next(iter(_values_of(lines, "system")), None),
+        "restarts": {unit: int(count) for count, dummy, unit in restarts if count.isascii() and count.isdigit() and len(count) < 10},
+        "restarting": sorted(_values_of(lines, "restarting")),
+        "jobs": {unit: kind for kind, dummy, unit in jobs},
+        "modules_run": "modules run" in lines,
         "markers": _values_of(lines, "marker"),
         "times": {path: time for time, dummy, path in times if time and path},
         "checksums": {path: digest for digest, dummy, path in sums},
@@ -65,11 +76,6 @@ def _values_of(lines: list[str], prefix: str) -> list[str]:
     return [line[len(prefix) + 1:] for line in lines if line.startswith(prefix + " ")]
 
 
-def new_failed_units(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[str]:
-    known = set((before or {}).get("failed_units") or [])
-    return [unit for unit in (after or {}).get("failed_units") or [] if unit not in known]
-
-
 def verify_restore(
     record: dict[str, Any], after: dict[str, Any] | None, checks: str | None, *, connection_error: str = "", proof_required: bool = True,
 ) -> dict[str, Any]:
@@ -91,8 +97,10 @@ def verify_restore(
         message = f"the provider reports it as restored, but the server does not answer{reason}"
         return {"outcome": states.UNKNOWN, "verification": verification, "message": message}
     before = record.get("before") or {}
-    verification += [verify_marker(record, after), _verify_boot(record, before, after), *verify_files(record, after), *_verify_checks(checks)]
-    failures = [item for item in verification if item["result"] == FAILED and item["check"] != "checks"]
+    verification += [verify_marker(record, after), _verify_boot(record, before, after), *verify_files(record, after)]
+    verification += [*verify_units(before, after), *_verify_checks(checks)]
+    # What runs on a server may fail for other reasons than the restore.
+    failures = [item for item in verification if item["result"] == FAILED and item["check"] not in ("units", "checks")]
     if failures:
         message = f"the provider reports it as restored, but the server is different: {'; '.join(item['detail'] for item in failures)}"
         return {"outcome": states.ROLLBACK_FAILED, "verification": verification, "message": message}
@@ -100,6 +108,7 @@ def verify_restore(
         message = "the provider reports it as restored, but nothing on the server shows that it was"
         return {"outcome": states.UNKNOWN, "verification": verification, "message": message}
     message = "the server is as it was when the snapshot was taken"
+    message += "".join(f"; {item['detail']}" for item in verification if item["check"] == "units" and item["result"] == FAILED)
     if checks == "failed":
         message += "; the checks fail there too: find out whether they did before the upgrade"
     return {"outcome": states.ROLLED_BACK, "verification": verification, "message": message}

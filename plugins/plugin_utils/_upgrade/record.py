@@ -275,8 +275,12 @@ def _history_entry(value: Any) -> bool:
         return False
 
 
-def _checksums(value: Any) -> bool:
+def _texts(value: Any) -> bool:
     return isinstance(value, dict) and all(_text(item) for item in value.values())
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(_number(item) for item in value.values())
 
 
 def is_run_id(value: Any) -> bool:
@@ -295,6 +299,10 @@ def _snapshot_pattern(value: Any) -> bool:
     return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()
 
 
+_PROBE = {
+    "boot_id": _text, "kernel": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _texts, "system_state": _text,
+    "restarts": _counts, "restarting": _list_of(_text), "jobs": _texts, "modules_run": _flag,
+}
 _PROCESS = {"pid": _number, "started": _text, "command": _text, "socket": _text}
 _SCHEMA = _mapping(
     {
@@ -306,8 +314,8 @@ _SCHEMA = _mapping(
     },
     {
         "outcome": _text, "message": _text, "reason": _text, "restore_message": _text, "cloud": _text, "api_url": _text,
-        "boot_before_restore": _text, "markers_before_restore": _list_of(_text), "checksums_before_restore": _checksums,
-        "times_at_snapshot": _checksums, "times_after_snapshot": _checksums, "times_before_restore": _checksums, "verified": _flag,
+        "boot_before_restore": _text, "markers_before_restore": _list_of(_text), "checksums_before_restore": _texts,
+        "times_at_snapshot": _texts, "times_after_snapshot": _texts, "times_before_restore": _texts, "verified": _flag,
         "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
         "diagnostics": _list_of(_text),
@@ -317,7 +325,7 @@ _SCHEMA = _mapping(
             {"failed": _flag, "error": _mapping({}, {}), "snapshot": _mapping({}, {}), "pruned": _list_of(_mapping({"name": _text}, {})),
              "warnings": _list_of(_text)},
         ),
-        "before": _mapping({}, {"boot_id": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _checksums}),
+        "before": _mapping({}, _PROBE), "after": _mapping({"observed_at": _number}, _PROBE),
     },
 )
 

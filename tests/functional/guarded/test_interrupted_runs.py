@@ -34,8 +34,8 @@ UNARMED = [
     *slow("Start the guard", "Use the guarded SSH connection", "Request the snapshot", "Write the rollback marker", "Arm the guard"),
 ]
 GUARDED = [
-    "Start the checks, and compare failed units",
-    *slow("Run the upgrade's tasks", "Run the handlers that the upgrade has notified", "Probe the upgraded server", "Reboot if needed",
+    "Log in again, and compare the server with its state before the upgrade",
+    *slow("Run the upgrade's tasks", "Run the handlers that the upgrade has notified", "Find out whether a reboot is needed", "Reboot if needed",
           "Run the checks", "Confirm the upgrade"),
 ]
 CONFIRMED = [FINISH, *slow("Remove the rollback marker", "Use the original connection again", "Run the user's hooks", REPORT, CLOSE)]

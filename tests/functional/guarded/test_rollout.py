@@ -42,10 +42,10 @@ def test_the_whole_batch_at_once(fleet: UpgradeRunner) -> None:
     admin.fault("snapshot_fails", operation="snapshots.create", server=NO_SNAPSHOT)
     for host in QUIESCED:
         fleet.install_service(host)
-    checks = fleet.tasks("checks", {"name": "Fall over", "ansible.builtin.command": "false", "when": f"inventory_hostname in {BROKEN}"})
+    fall_over = {"name": "Fall over", "ansible.builtin.command": "test ! -e /etc/changed", "when": f"inventory_hostname in {BROKEN}"}
     started_at = time.monotonic()
     run = fleet.run(",".join(HOSTS), "--forks", "2", playbook=fleet.batch_playbook(len(HOSTS)), tasks=fleet.tasks("upgrade", CHANGE),
-                    checks=checks, stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
+                    checks=fleet.tasks("checks", fall_over), stop_server=f"{{{{ inventory_hostname == '{STOPPED}' }}}}",
                     quiesce_services=f"{{{{ ['app'] if inventory_hostname in {QUIESCED} else [] }}}}")
     print(f"the batch took {time.monotonic() - started_at:.1f} s")
     print(span(admin, "snapshot_started", "snapshot_ready"), span(admin, "restore_started", "restore_done"))

@@ -25,7 +25,8 @@ BUSY_TASKS = [
     {"name": "Look", "ansible.builtin.assert": {"that": ["who.stdout == '0'", "neighbour.stdout == 'web2'"]}},
 ]
 # Without it every restore would seem proven.
-MARKED = {"name": "Carry the marker", "ansible.builtin.command": "grep -qx {{ __guarded_upgrade_run.run_id }} {{ __guarded_upgrade_run.marker }}"}
+MARKED = {"name": "Carry the marker", "ansible.builtin.shell":
+          "test ! -e /etc/changed || grep -qx {{ __guarded_upgrade_run.run_id }} {{ __guarded_upgrade_run.marker }}"}
 NOTE = {"name": "Take note", "ansible.builtin.copy": {"dest": "/etc/handled", "content": "yes", "mode": "0644"}}
 
 

@@ -15,12 +15,13 @@ from .. import package_locks, server_check
 from .. import record as states
 from ..failure_reason import describe_result
 from ..preflight_script import preflight_script
-from .base import Result, StepBase
+from .base import Result
+from .checks import CheckSteps
 
 LAST_LINE = "end"  # of the probe
 
 
-class ServerSteps(StepBase):
+class ServerSteps(CheckSteps):
     """Runs commands on the server, through Ansible's connection."""
 
     def _check_server(self) -> Result:
@@ -44,7 +45,7 @@ class ServerSteps(StepBase):
         if obstacle is not None:
             raise obstacle
         package_manager = self._require_python(needs) if needs.python else None
-        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "stdout": output, "package_manager": package_manager,
+        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": package_manager, **self._observe_login(output),
                 "lock_script": f"\n{package_locks.lock_script()}"}
 
     def _wait_for_package_manager(self, needs: server_check.Needs) -> str:

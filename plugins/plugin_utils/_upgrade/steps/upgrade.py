@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from ....module_utils._redaction import Redactor
 from .. import evidence, outcomes, package_locks, planning, probe
 from .. import record as states
 from ..failure_reason import describe_failure
-from ..record import RunRecord, write_private
-from .base import GUARDED_CONNECTION, OperationFailed, Result, StepBase
+from ..record import write_private
+from .base import GUARDED_CONNECTION, OperationFailed, Result
+from .checks import CheckSteps
 from .controller import ControllerSteps
 
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
@@ -37,7 +37,7 @@ def _deletion_message(pruned: list[Result], check_mode: bool = False) -> str:
     return f"{'Would delete' if check_mode else 'Deleted'}: {names}"
 
 
-class UpgradeSteps(StepBase):
+class UpgradeSteps(CheckSteps):
     """From arming to the confirmation, an unexpected end of the run leads to a rollback."""
 
     def _arm(self) -> Result:
@@ -52,7 +52,10 @@ class UpgradeSteps(StepBase):
         request = self._transition(states.ARMED, seconds)
         times = probe.parse_times(self._params["probe"]) or ({}, {})
         # The task before this one has written the marker and read it back.
-        request["fields"].update(marker_written=True, times_at_snapshot=times[0], times_after_snapshot=times[1], times_before_restore=times[1])
+        before = self._observe_restarts(self._record)
+        request["fields"].update(
+            marker_written=True, before=before, times_at_snapshot=times[0], times_after_snapshot=times[1], times_before_restore=times[1],
+        )
         record = self._send(self._record, request)
         message = (
             f"Guard armed: {record.server_label} is rolled back to snapshot {record.snapshot['name']} unless the upgrade is confirmed, "
@@ -69,35 +72,6 @@ class UpgradeSteps(StepBase):
             self._params["probe"] or "", lambda: str(context.server.run(package_locks.lock_script(), True)["stdout"]),
             seconds=min(package_locks.MAX_WAIT, self._params["timeout"]), clock=context.clock, progress=context.progress, host=context.host,
         )
-
-    def _start_checks(self) -> Result:
-        """Start the time for the checks with the built-in one: no unit has failed that had not failed before.
-
-        Raises:
-            RewindError: a unit has failed, or the probe of the server is not complete.
-        """
-        record = self._send(self._record, self._transition(states.CHECKING, self._params["check_timeout"]))
-        after = probe.parse_probe(self._params["probe"])
-        if after is None:
-            raise RewindError(f"The probe of server {record.server_label} did not complete", kind=errors.NOT_READY, server=record.server_label)
-        units = probe.new_failed_units(record.data["before"], after) if self._params["check_units"] else []
-        if units:
-            raise RewindError(
-                f"Failed since the upgrade on server {record.server_label}: {', '.join(units)}",
-                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
-            )
-        result = self._phase_result(record, self._params["check_timeout"], "No unit has failed that had not failed before the upgrade")
-        return {**result, **self._current_facts()}
-
-    def _phase_result(self, record: RunRecord, seconds: int, message: str) -> Result:
-        result = self._result(record, message, changed=False)
-        result["run"]["deadline"] = int(time.time()) + seconds
-        return result
-
-    def _confirm(self) -> Result:
-        record = self._send(self._record, self._transition(states.CONFIRMED, None))
-        message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        return {**self._result(record, message, changed=False), **outcomes.outcome_of(record)}
 
     def _finish(self) -> Result:
         """Record the outcome. After an upgrade, delete expired snapshots too; an error there is a warning: the upgrade is confirmed."""

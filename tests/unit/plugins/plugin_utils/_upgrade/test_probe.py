@@ -14,7 +14,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.evidence import marker_path
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
     MAX_PROBE_CHARS,
-    new_failed_units,
     parse_probe,
     parse_times,
     verify_restore,
@@ -22,10 +21,18 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import (
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import MARKER_PREFIX
 
 OUTPUT = f"""begin
+modules run
 boot 11111111-2222-3333-4444-555555555555
+kernel 6.1.0-18-amd64
 units known
 unit nginx.service
 unit a b.service
+system degraded
+restarting loop.service
+restarts 7 loop.service
+restarts 1 a b.service
+job oneshot backup.service
+job timer apt daily.service
 marker_dir /var/tmp
 marker {MARKER}
 marker /var/tmp/with space
@@ -37,7 +44,9 @@ sum def456 /etc/with  two spaces
 end
 """
 PROBE_RESULT = {
-    "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"],
+    "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"], "kernel": "6.1.0-18-amd64",
+    "system_state": "degraded", "restarting": ["loop.service"], "restarts": {"loop.service": 7, "a b.service": 1},
+    "jobs": {"backup.service": "oneshot", "apt daily.service": "timer"}, "modules_run": True,
     "times": {"/var": "2026-01-01_00:00:00.123456789_+0000", "/with space": "5"}, "marker_dir": "/var/tmp",
     "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
 }
@@ -58,8 +67,10 @@ def test_an_incomplete_probe_is_none(text):
 
 def test_what_is_not_printed_is_not_made_up():
     assert parse_probe("end") == {
-        "boot_id": None, "failed_units": None, "marker_dir": None, "markers": [], "times": {}, "checksums": {},
+        "boot_id": None, "kernel": None, "failed_units": None, "system_state": None, "restarting": [], "restarts": {}, "jobs": {},
+        "modules_run": False, "marker_dir": None, "markers": [], "times": {}, "checksums": {},
     }
+    assert parse_probe("restarts many a.service\nrestarts 9999999999 b.service\nrestarts ² c.service\nend")["restarts"] == {}
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"
     assert parse_probe("unit a.service\nend")["failed_units"] is None, "the list may be incomplete"
 
@@ -87,16 +98,6 @@ def test_any_text_is_none_or_a_complete_probe(text):
 def test_a_markers_name_has_its_run_id(directory):
     path = marker_path(directory, RUN_ID)
     assert path.startswith(directory) and path.rpartition(MARKER_PREFIX)[2] == RUN_ID and "//" not in path
-
-
-@pytest.mark.parametrize(("before", "after", "failed"), [
-    (["a"], ["a"], []), ([], ["a", "b"], ["a", "b"]), (["a"], ["a", "b"], ["b"]), (["a", "b"], [], []), (None, ["a"], ["a"]), (["a"], None, []),
-    (None, None, []),
-])
-def test_new_failed_units(before, after, failed):
-    for nothing in ({"failed_units": None}, None):
-        probes = [nothing if units is None else {"failed_units": units} for units in (before, after)]
-        assert new_failed_units(*probes) == failed
 
 
 def test_a_server_that_prints_without_end_gives_no_probe():

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +26,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import O
 TOKEN = "vps_S3cretToken0123456789"
 URL = "https://cloud.example"
 GUARDED = "rewind.vps.guarded_ssh"
-PROBE_OUTPUT = "boot 11111111-1111\nunits known\n{units}end\n"
 
 
 class StepRunner:
@@ -138,22 +136,6 @@ def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(steps: StepR
     assert (steps.record.state, steps.record.data["marker_written"]) == (states.UPGRADING, True)
     assert [entry["state"] for entry in steps.record.data["history"]][-2:] == [states.ARMED, states.UPGRADING]
     assert len(steps.progress_lines) == 1 and "even if this run is killed (guard PID 1, run record" in steps.progress_lines[0]
-
-
-def test_a_unit_that_fails_since_the_upgrade_fails_the_check(steps: StepRunner) -> None:
-    def start_checks(output: str, **options: Any) -> dict[str, Any]:
-        steps.set_state(states.UPGRADING, before={"failed_units": ["old.service"]})
-        return steps.run("start_checks", probe=output, **options)
-
-    started = start_checks(PROBE_OUTPUT.format(units="unit old.service\n"), check_timeout=77)
-    assert (started["run"]["state"], round(started["run"]["deadline"] - time.time(), -1)) == (states.CHECKING, 80)
-    both = PROBE_OUTPUT.format(units="unit nginx.service\nunit old.service\n")
-    with pytest.raises(RewindError, match="Failed since the upgrade on server .*: nginx.service"):
-        start_checks(both)
-    assert steps.record.state == states.CHECKING
-    start_checks(both, check_units=False)
-    with pytest.raises(RewindError, match="did not complete"):
-        start_checks("boot 11111111-1111\nunits known\n", check_units=False)
 
 
 def listed(number: int, schedule: dict[str, int] | None = None) -> dict[str, Any]:
@@ -454,12 +436,6 @@ def test_a_server_that_does_not_answer_is_a_result_and_no_failure(steps: StepRun
     assert result.get("ansible_facts") == (None if error else {"pkg_mgr": "dnf5"}), "what Ansible knew may be of the time before the restore"
     steps.run_fields = {"checks": []}
     assert "ansible_facts" not in steps.run("reconnect", script="probe it"), "a module may write files on the restored server"
-
-
-def test_facts_are_current_when_the_checks_start(steps: StepRunner) -> None:
-    steps.set_state(states.UPGRADING)
-    steps.context_fields = {"refresh_facts": lambda: {"discovered_interpreter_python": "/usr/bin/python3"}}
-    assert steps.run("start_checks", probe=PROBE_OUTPUT.format(units=""))["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3"}
 
 
 @pytest.mark.parametrize(("planned", "current", "handlers", "left_over", "fact", "variable"), [

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Defects in what a guarded upgrade observes of a server before and after it."""
+
+from __future__ import annotations
+
+from mutation.mutant import Mutant
+
+CHECKS = "plugins/plugin_utils/_upgrade/steps/checks.py"
+STEPS = "unit/plugins/plugin_utils/_upgrade/test_check_steps.py"
+
+MUTANTS = [
+    Mutant(
+        "an upgrade is confirmed though every new login fails", CHECKS, "CheckSteps._start_checks", r"new_login=not \w+", "new_login=False",
+        "observed", (f"{STEPS}::test_the_first_probe_logs_in_again_and_the_others_use_the_open_connection",),
+    ),
+    Mutant(
+        "one observation after the upgrade is enough", CHECKS, "CheckSteps._confirm", r"self\._require_stable_server\(self\._record\)", "pass",
+        "observed", (f"{STEPS}::test_what_happens_some_seconds_later",),
+    ),
+    Mutant(
+        "a check that fails before the upgrade does not prevent it", "roles/guarded_upgrade/tasks/upgrade.yml", "include_tasks: baseline.yml",
+        r"include_tasks: baseline\.yml", "meta: noop", "no_false_alarm",
+        ("functional/guarded/test_observations.py::test_a_check_that_fails_before_the_upgrade_starts_none",),
+    ),
+]

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that observe a server, with a made-up server and clock: what is observed again, and what ends as a failure."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from builders import FakeClock
+from guard_builders import RUN_ID, FakeActions, guard_in, run_context
+
+from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
+from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, ROLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, checks
+
+HEALTHY = "boot 11111111-1111\nunits known\nsystem running\nend\n"
+REFUSED = ServerUnavailable("Failed to connect to the host via ssh: root@192.0.2.1: Permission denied (publickey).")
+SILENT = ServerUnavailable("Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection timed out")
+
+
+def output(*lines: str) -> str:
+    return HEALTHY.replace("end\n", "".join(f"{line}\n" for line in (*lines, "end")))
+
+
+class Server:
+    """A server that answers each command with the next output; the last one is repeated.
+
+    :ivar logins: for each command, whether it logged in again.
+    :ivar module_problems: what `find_module_problem` returns, in the same way.
+    """
+
+    def __init__(self, *outputs: str | Exception | Callable[[], str]) -> None:
+        self.outputs = list(outputs)
+        self.module_problems: list[str | None] = [None]
+        self.logins: list[bool] = []
+        self.facts: dict[str, Any] = {}
+        self.requires_terminal = False
+
+    def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
+        assert script in ("the script", "true") and seconds > 0
+        self.logins.append(new_login)
+        found = self.outputs.pop(0) if len(self.outputs) > 1 else self.outputs[0]
+        if isinstance(found, Exception):
+            raise found
+        return found() if callable(found) else found
+
+    def find_module_problem(self, seconds: float) -> str | None:
+        return self.module_problems.pop(0) if len(self.module_problems) > 1 else self.module_problems[0]
+
+
+class Upgrade:
+    """An upgrade whose guard answers, up to the checks.
+
+    :ivar clock: the time in which the steps pause.
+    """
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory, self.clock = directory, FakeClock()
+        self.guard: Any = None
+        monkeypatch.setattr(base, "send_request", lambda record, request, on_idle=None: RunRecord(record.path, self.guard.handle(request)["record"]))
+        monkeypatch.setattr(checks.time, "sleep", self.clock.sleep)
+        monkeypatch.setattr(checks.time, "monotonic", self.clock.monotonic)
+
+    def start(self, state: str = states.UPGRADING, before: str = HEALTHY, **fields: Any) -> None:
+        self.clock.sleeps.clear()
+        self.guard = guard_in(self.directory, state, FakeActions(), before=parse_probe(before), seconds_allowed=10**9, **fields)
+
+    @property
+    def seconds(self) -> int:
+        """The pauses of this upgrade together."""
+        return round(sum(self.clock.sleeps))
+
+    @property
+    def record(self) -> RunRecord:
+        return RunRecord.load(self.directory / "vpsorg-12345-0" / RUN_ID / "run.json")
+
+    def run(self, step: str, server: Server, **options: Any) -> dict[str, Any]:
+        return self.steps(step, server, **options).run(step)
+
+    def steps(self, step: str, server: Server, **options: Any) -> Steps:
+        given = {"step": step, "provider": "vpsorg", "api_token": "x", "api_url": "https://cloud.example", "state_dir": str(self.directory),
+                 "script": "the script", **options}
+        if self.guard:
+            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "run_id": RUN_ID}
+        validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
+        assert not validation.error_messages
+        context = run_context(connection="rewind.vps.guarded_ssh", process=process_identity.identity(os.getpid()), shell=server)
+        return Steps(validation.validated_parameters, context)
+
+    def check(self, server: Server, **options: Any) -> None:
+        """Run both steps of the checks."""
+        self.run("start_checks", server, **options)
+        self.run("confirm", server, **options)
+
+    def fails(self, server: Server, reason: str, **options: Any) -> None:
+        with pytest.raises(OperationFailed) as caught:
+            self.check(server, **options)
+        result = caught.value.result
+        assert reason in result["msg"] and result["error"]["outcome"] == errors.FAILED
+        assert result["run"]["run_id"] == RUN_ID, "the server's logs are fetched then"
+        assert self.record.state == states.CHECKING
+
+
+@pytest.fixture
+def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upgrade:
+    return Upgrade(tmp_path, monkeypatch)
+
+
+# --- a login of its own
+
+
+def test_the_first_probe_logs_in_again_and_the_others_use_the_open_connection(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    upgrade.check(server)
+    assert server.logins == [True, False]
+    assert upgrade.record.state == states.CONFIRMED
+
+
+@pytest.mark.parametrize("failure", [REFUSED, SILENT, ServerUnavailable("no answer within 60 s")])
+def test_every_new_login_fails(upgrade: Upgrade, failure: ServerUnavailable) -> None:
+    upgrade.start()
+    server = Server(failure)
+    upgrade.fails(server, f"a new login is not possible ({failure})")
+    assert all(server.logins)
+
+
+def test_refused_logins_are_few_so_that_no_program_blocks_the_controller(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(REFUSED)
+    upgrade.fails(server, "Permission denied")
+    assert len(server.logins) == 4 and 45 <= upgrade.seconds <= 60
+
+
+def test_a_login_that_works_after_a_while_is_enough(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(SILENT, REFUSED, SILENT, HEALTHY)
+    upgrade.check(server)
+    assert server.logins == [True] * 4 + [False]
+
+
+# --- modules
+
+
+def test_modules_that_ran_before_must_run_after(upgrade: Upgrade) -> None:
+    upgrade.start(before=f"modules run\n{HEALTHY}")
+    server = Server(HEALTHY)
+    server.module_problems = ["/bin/sh: 1: /usr/bin/python3: not found"]
+    upgrade.fails(server, "no module of Ansible runs there any more, as before the upgrade (/bin/sh: 1: /usr/bin/python3: not found)")
+    upgrade.start(before=f"modules run\n{HEALTHY}")
+    server.module_problems = ["not found", None]
+    upgrade.check(server)
+
+
+def test_a_server_that_never_had_python_needs_none(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    server.module_problems = ["not found"]
+    upgrade.check(server)
+
+
+def test_the_probe_before_the_upgrade_says_whether_modules_run(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    found = upgrade.steps("arm", server)._observe_login(HEALTHY)
+    assert parse_probe(found["stdout"])["modules_run"] and server.logins == [True] and found["requires_terminal"] is False
+    server.module_problems, server.facts = ["not found"], {"discovered_interpreter_python": "/usr/bin/python3"}
+    found = upgrade.steps("arm", server)._observe_login(HEALTHY)
+    assert not parse_probe(found["stdout"])["modules_run"] and found["ansible_facts"] == server.facts
+    with pytest.raises(RewindError) as caught:
+        upgrade.steps("arm", Server(REFUSED))._observe_login(HEALTHY)
+    assert caught.value.outcome == errors.NOT_APPLIED
+
+
+# --- units, startup, restarts
+
+
+@pytest.mark.parametrize("trouble", [
+    "unit nginx.service", "restarting nginx.service", "job other nginx.service", "system maintenance", "system starting", "",
+])
+def test_trouble_is_observed_until_the_time_is_over(upgrade: Upgrade, trouble: str) -> None:
+    upgrade.start()
+    lines = output(trouble) if not trouble.startswith("system") else HEALTHY.replace("system running", trouble)
+    if not trouble:
+        lines = HEALTHY.replace("units known\n", "")
+    server = Server(lines)
+    upgrade.fails(server, "is worse than before its upgrade")
+    assert 295 <= upgrade.seconds <= 315
+    upgrade.start()
+    upgrade.check(Server(lines, lines, HEALTHY))
+    assert upgrade.record.state == states.CONFIRMED
+    upgrade.start(before=lines)
+    upgrade.check(Server(lines))
+    assert upgrade.record.state == states.CONFIRMED, "it was so before the upgrade"
+
+
+def test_a_probe_that_does_not_complete(upgrade: Upgrade) -> None:
+    upgrade.start()
+    upgrade.fails(Server("boot 11111111-1111\n"), "the probe did not complete")
+
+
+@pytest.mark.parametrize("later", [output("unit nginx.service"), output("restarts 3 nginx.service"), HEALTHY.replace("units known\n", ""), SILENT])
+def test_what_happens_some_seconds_later(upgrade: Upgrade, later: Any) -> None:
+    upgrade.start()
+    growing = (output(f"restarts {count} nginx.service") for count in itertools.count(3))
+    server = Server(HEALTHY, (lambda: next(growing)) if isinstance(later, str) and "restarts" in later else later)
+    upgrade.fails(server, "is worse than before its upgrade")
+    assert upgrade.seconds >= 295
+    upgrade.start()
+    upgrade.check(Server(HEALTHY, later, HEALTHY))
+    assert upgrade.record.state == states.CONFIRMED
+
+
+def test_two_probes_that_show_the_same_are_some_seconds_apart(upgrade: Upgrade) -> None:
+    upgrade.start()
+    times: list[float] = []
+
+    def look() -> str:
+        times.append(upgrade.clock.monotonic())
+        return output("unit nginx.service") if len(times) == 2 else HEALTHY
+
+    upgrade.check(Server(look))
+    assert len(times) == 4 and times[1] - times[0] >= 15 and times[3] - times[2] >= 15, times
+
+
+def test_the_time_of_the_users_checks_counts(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    upgrade.run("start_checks", server)
+    upgrade.clock.sleep(60)
+    upgrade.run("confirm", server)
+    assert upgrade.seconds == 60
+
+
+def test_a_reboot_by_itself_starts_the_observation_again(upgrade: Upgrade) -> None:
+    upgrade.start()
+    boots = (HEALTHY.replace("1111-1111", f"1111-{number:04}") for number in itertools.count(2))
+    upgrade.fails(Server(HEALTHY, lambda: next(boots)), "it has rebooted by itself")
+    upgrade.start()
+    upgrade.check(Server(HEALTHY, HEALTHY.replace("1111-1111", "1111-2222")))
+
+
+def test_short_time_for_checks_has_a_short_pause(upgrade: Upgrade) -> None:
+    upgrade.start()
+    upgrade.check(Server(HEALTHY), check_timeout=6)
+    assert upgrade.seconds <= 6
+
+
+@pytest.mark.parametrize(("before", "options"), [("boot 11111111-1111\nend\n", {}), (HEALTHY, {"check_units": False})])
+def test_without_systemd_or_its_checks_there_is_one_probe(upgrade: Upgrade, before: str, options: dict[str, Any]) -> None:
+    upgrade.start(before=before)
+    server = Server("boot 11111111-1111\nend\n")
+    upgrade.check(server, **options)
+    assert server.logins == [True] and upgrade.seconds == 0
+
+
+def test_a_service_that_restarts_without_an_upgrade_fails_none(upgrade: Upgrade) -> None:
+    upgrade.start(states.READY, before=output("restarts 5 flaky.service"), guard={"pid": 1})
+    upgrade.run("arm", Server(output("restarts 9 flaky.service")))
+    assert upgrade.record.data["before"]["restarting"] == ["flaky.service"]
+    counts = itertools.count(1)
+    upgrade.check(Server(lambda: output(f"restarts {next(counts)} flaky.service")))
+    upgrade.start(states.READY, guard={"pid": 1})
+    unused = Server(AssertionError("there was nothing to observe"))
+    upgrade.run("arm", unused)
+    assert unused.logins == []
+
+
+def test_no_attempt_is_made_after_the_guard_has_acted(upgrade: Upgrade) -> None:
+    upgrade.start()
+
+    def act() -> str:
+        upgrade.guard.handle({"command": "roll_back", "reason": "it took too long", "manual": False})
+        raise SILENT
+
+    server = Server(act)
+    with pytest.raises(OperationFailed):
+        upgrade.run("start_checks", server)
+    assert len(server.logins) == 1
+
+
+# --- reboot and baseline
+
+
+def test_a_reboot_is_detected_and_a_warning_says_if_it_can_not_be(upgrade: Upgrade) -> None:
+    upgrade.start()
+    found = upgrade.run("detect_reboot", Server("reboot file /run/reboot-required\nend\n"))
+    assert found["reboot_required"] and "/run/reboot-required exists" in found["msg"] and not found["warnings"]
+    found = upgrade.run("detect_reboot", Server(SILENT, "cut off", "kernel running 6.1.0\nkernel installed 6.1.0\nend\n"))
+    assert not found["reboot_required"] and not found["warnings"]
+    found = upgrade.run("detect_reboot", Server("end\n"))
+    assert not found["reboot_required"] and "guarded_upgrade_reboot to always" in found["warnings"][0]
+    with pytest.raises(OperationFailed):
+        upgrade.run("detect_reboot", Server(SILENT))
+
+
+def test_a_failing_baseline_names_the_check_and_the_remedies(upgrade: Upgrade) -> None:
+    upgrade.start(states.PLANNED)
+    with pytest.raises(RewindError) as caught:
+        upgrade.run("fail_baseline", Server(HEALTHY), reason="Wait for the ports: Timeout when waiting for 127.0.0.1:81")
+    assert caught.value.outcome == errors.NOT_APPLIED
+    assert "127.0.0.1:81" in caught.value.message and "guarded_upgrade_baseline" in caught.value.hint
