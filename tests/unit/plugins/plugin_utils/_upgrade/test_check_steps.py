@@ -305,9 +305,17 @@ def test_a_reboot_is_detected_and_a_warning_says_if_it_can_not_be(upgrade: Upgra
         upgrade.run("detect_reboot", Server(SILENT))
 
 
-def test_a_failing_baseline_names_the_check_and_the_remedies(upgrade: Upgrade) -> None:
+@pytest.mark.parametrize(("result", "observed"), [
+    ({"failed": True, "msg": "Timeout when waiting for 127.0.0.1:81"}, "Wait for the ports: Timeout when waiting for 127.0.0.1:81"),
+    ({"msg": "One or more items failed", "results": [{"changed": False}, {"failed": True, "msg": "Status code was 500"}]},
+     "Wait for the ports: Status code was 500"),
+    ({"msg": "non-zero return code", "stderr": "the shop is closed"}, "Wait for the ports: non-zero return code: the shop is closed"),
+    ({"msg": "non-zero return code", "stdout": "it says x-secret-token"}, "it says ********"), ({}, "Wait for the ports: failed"),
+    (None, "Wait for the ports: failed"),
+])
+def test_a_failing_baseline_names_what_it_observed_and_the_remedies(upgrade: Upgrade, result: Any, observed: str) -> None:
     upgrade.start(states.PLANNED)
     with pytest.raises(RewindError) as caught:
-        upgrade.run("fail_baseline", Server(HEALTHY), reason="Wait for the ports: Timeout when waiting for 127.0.0.1:81")
+        upgrade.run("fail_baseline", Server(HEALTHY), failed_task={"name": "Wait for the ports"}, failed_result=result, api_token="x-secret-token")
     assert caught.value.outcome == errors.NOT_APPLIED
-    assert "127.0.0.1:81" in caught.value.message and "guarded_upgrade_baseline" in caught.value.hint
+    assert observed in caught.value.message and "guarded_upgrade_baseline" in caught.value.hint
