@@ -6,8 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
+from ..health import STARTING_STATES
+from ..probe import parse_probe
 from ..reconnect import wait_for_server
 from .base import Result, StepBase
+
+# In seconds. What has not started by then is inconclusive.
+STARTUP_TIMEOUT = 120
+STARTUP_INTERVAL = 10  # each attempt logs in again
 
 
 class ReconnectStep(StepBase):
@@ -18,8 +27,18 @@ class ReconnectStep(StepBase):
         context, params = self._context, self._params
         run = params["run"] or {}
         output, error = wait_for_server(lambda: context.run_script(params["script"], run.get("login") or {}), params["connection_timeout"])
+        output = output if error else self._wait_for_startup(output)
         message = f"Server {context.host} does not answer: {error}" if error else f"Server {context.host} answers"
         result = {"changed": False, "msg": message, "stdout": output, "connection_error": error}
         # Modules may write files, and a restored server stays as its snapshot unless the user's checks run there.
         has_modules_to_run = bool(run.get("checks") or params["check_ports"] or params["quiesce_services"])
         return {**result, **self._current_facts()} if has_modules_to_run and not error else result
+
+    def _wait_for_startup(self, output: str) -> str:
+        """Return the output of a probe after systemd has started the restored server: units that fail at the boot are evidence too."""
+        params, deadline = self._params, time.monotonic() + min(STARTUP_TIMEOUT, self._params["connection_timeout"])
+        while (parse_probe(output) or {}).get("system_state") in STARTING_STATES and time.monotonic() < deadline:
+            time.sleep(STARTUP_INTERVAL)
+            with contextlib.suppress(ConnectionError):
+                output = self._context.run_script(params["script"], (params["run"] or {}).get("login") or {})
+        return output

@@ -24,7 +24,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, checks
 
-HEALTHY = "boot 11111111-1111\nunits known\nsystem running\nend\n"
+HEALTHY = "begin\nboot 11111111-1111\nunits known\nsystem running\nend\n"
 REFUSED = ServerUnavailable("Failed to connect to the host via ssh: root@192.0.2.1: Permission denied (publickey).")
 SILENT = ServerUnavailable("Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection timed out")
 
@@ -68,6 +68,7 @@ class Upgrade:
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory, self.clock = directory, FakeClock()
         self.guard: Any = None
+        self.context_fields: dict[str, Any] = {}
         monkeypatch.setattr(base, "send_request", lambda record, request, on_idle=None: RunRecord(record.path, self.guard.handle(request)["record"]))
         monkeypatch.setattr(checks.time, "sleep", self.clock.sleep)
         monkeypatch.setattr(checks.time, "monotonic", self.clock.monotonic)
@@ -95,7 +96,9 @@ class Upgrade:
             given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "run_id": RUN_ID}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
-        context = run_context(connection="rewind.vps.guarded_ssh", process=process_identity.identity(os.getpid()), shell=server)
+        context = run_context(
+            connection="rewind.vps.guarded_ssh", process=process_identity.identity(os.getpid()), shell=server, **self.context_fields,
+        )
         return Steps(validation.validated_parameters, context)
 
     def check(self, server: Server, **options: Any) -> None:
@@ -154,11 +157,11 @@ def test_a_login_that_works_after_a_while_is_enough(upgrade: Upgrade) -> None:
 
 
 def test_modules_that_ran_before_must_run_after(upgrade: Upgrade) -> None:
-    upgrade.start(before=f"modules run\n{HEALTHY}")
+    upgrade.start(before=output("modules run"))
     server = Server(HEALTHY)
     server.module_problems = ["/bin/sh: 1: /usr/bin/python3: not found"]
     upgrade.fails(server, "no module of Ansible runs there any more, as before the upgrade (/bin/sh: 1: /usr/bin/python3: not found)")
-    upgrade.start(before=f"modules run\n{HEALTHY}")
+    upgrade.start(before=output("modules run"))
     server.module_problems = ["not found", None]
     upgrade.check(server)
 
@@ -168,6 +171,15 @@ def test_a_server_that_never_had_python_needs_none(upgrade: Upgrade) -> None:
     server = Server(HEALTHY)
     server.module_problems = ["not found"]
     upgrade.check(server)
+
+
+def test_facts_are_current_when_the_checks_start(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    server.facts = {"discovered_interpreter_python": "/usr/bin/python3"}
+    upgrade.context_fields = {"refresh_facts": lambda: {"pkg_mgr": "dnf5"}}
+    found = upgrade.run("start_checks", server)
+    assert found["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3", "pkg_mgr": "dnf5"}
 
 
 def test_the_probe_before_the_upgrade_says_whether_modules_run(upgrade: Upgrade) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, ROLE_OPTIONS, STEPS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, reconnect
 
 TOKEN = "vps_S3cretToken0123456789"
 URL = "https://cloud.example"
@@ -436,6 +436,24 @@ def test_a_server_that_does_not_answer_is_a_result_and_no_failure(steps: StepRun
     assert result.get("ansible_facts") == (None if error else {"pkg_mgr": "dnf5"}), "what Ansible knew may be of the time before the restore"
     steps.run_fields = {"checks": []}
     assert "ansible_facts" not in steps.run("reconnect", script="probe it"), "a module may write files on the restored server"
+
+
+def test_units_of_a_restored_server_are_observed_after_its_startup(steps: StepRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps.set_state(states.RESTORED)
+    pauses: list[float] = []
+    monkeypatch.setattr(reconnect.time, "sleep", pauses.append)
+    starting, started = "begin\nunits known\nsystem starting\nend\n", "begin\nunits known\nsystem degraded\nunit a.service\nend\n"
+    answers: list[Any] = [starting, starting, ConnectionError("refused"), started]
+
+    def run_script(script: str, login: dict[str, Any]) -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, ConnectionError):
+            raise answer
+        return answer
+
+    steps.context_fields = {"run_script": run_script}
+    assert steps.run("reconnect", script="probe it")["stdout"] == started
+    assert pauses == [reconnect.STARTUP_INTERVAL] * 3
 
 
 @pytest.mark.parametrize(("planned", "current", "handlers", "left_over", "fact", "variable"), [
