@@ -16,10 +16,9 @@ from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
-from ....module_utils._redaction import Redactor
 from .. import health, outcomes, probe, reboot
 from .. import record as states
-from ..options import credential_values
+from ..failure_reason import describe_failure
 from ..record import RunRecord, parse_timestamp
 from ..server_access import ServerAccess, ServerUnavailable
 from .base import OperationFailed, Result, StepBase
@@ -67,14 +66,10 @@ class CheckSteps(StepBase):
 
     def _fail_baseline(self) -> Result:
         """Fail with what a check has observed before the upgrade."""
-        task, result = self._params["failed_task"] or {}, self._params["failed_result"] or {}
-        failed_item = next((item for item in result.get("results") or [] if isinstance(item, dict) and item.get("failed")), result)
-        output = failed_item.get("stderr") or failed_item.get("stdout") or ""
-        observed = [str(task.get("name") or task.get("action") or "a check"), str(failed_item.get("msg") or "failed"), str(output)]
-        redactor = Redactor([*credential_values(self._params), *self._context.more_secrets])
         raise RewindError(
             f"On server {self._record.server_label} a check fails before the upgrade, so after it the check would roll back a healthy server: "
-            f"{redactor.redact_text(': '.join(part for part in observed if part))[:500]}", kind=errors.NOT_READY, server=self._record.server_label,
+            f"{describe_failure(self._params['failed_task'], self._params['failed_result'], self._redactor.redact_text)}",
+            kind=errors.NOT_READY, server=self._record.server_label,
             hint="correct the check or the server, and run again; if the upgrade is to repair the server, set guarded_upgrade_baseline to false",
         )
 

@@ -321,7 +321,7 @@ def test_a_reboot_is_detected_and_a_warning_says_if_it_can_not_be(upgrade: Upgra
     ({"failed": True, "msg": "Timeout when waiting for 127.0.0.1:81"}, "Wait for the ports: Timeout when waiting for 127.0.0.1:81"),
     ({"msg": "One or more items failed", "results": [{"changed": False}, {"failed": True, "msg": "Status code was 500"}]},
      "Wait for the ports: Status code was 500"),
-    ({"msg": "non-zero return code", "stderr": "the shop is closed"}, "Wait for the ports: non-zero return code: the shop is closed"),
+    ({"msg": "non-zero return code", "stderr": "the shop is closed"}, "Wait for the ports: the shop is closed"),
     ({"msg": "non-zero return code", "stdout": "it says x-secret-token"}, "it says ********"), ({}, "Wait for the ports: failed"),
     (None, "Wait for the ports: failed"),
 ])

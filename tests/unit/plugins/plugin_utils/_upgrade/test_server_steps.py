@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ TOKEN = "vps_S3cretToken0123456789"
 FINE = "uid 0\nspace 5000000 /\nboot 11111111-1111\nend\n"
 BUSY = "held 77 apt-get /var/lib/dpkg/lock-frontend\n" + FINE
 OWN = {"tasks": ["own.yml"], "reboot": "never"}  # needs neither root nor Python
+
+# A new login is possible, and a module runs; see test_check_steps.
+SHELL = SimpleNamespace(run=lambda *arguments, **how: "", find_module_problem=lambda seconds: None, facts={}, requires_terminal=False)
 
 
 class Server:
@@ -59,7 +63,7 @@ class Server:
             {"step": "check_server", "provider": "vpsorg", "api_token": TOKEN, "run": run, "script": "echo probe\n", **options})
         assert not validation.error_messages
         access = FakeServer(self._run, self._run_module, self.known_modules.__contains__, become_method=become)
-        context = run_context(check_mode=check_mode, clock=self.clock, progress=self.progress.append, server=access)
+        context = run_context(check_mode=check_mode, clock=self.clock, progress=self.progress.append, server=access, shell=SHELL)
         return Steps(validation.validated_parameters, context).run("check_server")
 
     def refusal(self, **options: Any) -> RewindError:
