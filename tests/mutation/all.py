@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All mutants, at most 90, and the promises that they attack."""
+"""All mutants, at most 80, and the promises that they attack."""
 
 from __future__ import annotations
 

@@ -42,7 +42,6 @@ MUTANTS = [
         r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
         (f"{SNAPSHOT}::test_the_response_does_not_wait_for_the_snapshot",),
     ),
-    Mutant("two guards watch one server", f"{DIRECTORY}/_guard/server.py", "serve", r"if lock is None:", "if False:", "upgrade", PROCESS),
     Mutant(
         "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
@@ -50,11 +49,6 @@ MUTANTS = [
         "another client's restore counts as the guard's own", f"{DIRECTORY}/_guard/retry.py", "restore_with_retry",
         r' and \(not \w+\["already_in_progress"\] or \w+\)', "", "upgrade",
         (f"{TESTS}/_guard/test_retry.py::test_a_restore_found_in_progress_counts_only_if_it_is_ours",),
-    ),
-    Mutant(
-        "a run record may be lost when the power fails", "plugins/module_utils/_files.py", "write_private",
-        r"os\.fsync\(handle\)", "pass", "upgrade",
-        (f"{TESTS}/_upgrade/test_run_record.py::test_what_is_renamed_is_on_the_disk_already_and_the_name_is_afterwards",),
     ),
     Mutant(
         "an upgrade can be confirmed before its checks", GUARD, "TRANSITIONS",

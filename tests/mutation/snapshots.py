@@ -61,10 +61,6 @@ MUTANTS = [
         r" and \w+\.status == READY", "", "unknown", (f"{REQUESTS}::test_a_timeout_reports_whether_anything_was_requested",),
     ),
     Mutant(
-        "check mode deletes", f"{OPERATIONS}/snapshot.py", "_ensure_absent",
-        r"if not \w+\.check_mode:(?=\s+delete)", "if True:", "changed", CHECK_MODE,
-    ),
-    Mutant(
         "check mode takes a snapshot", PRESENT, "_inspect_and_request", r"= None if \w+\.check_mode else", "=", "changed", CHECK_MODE,
     ),
 ]
