@@ -25,6 +25,7 @@ from .base import OperationFailed, Result, StepBase
 
 # In seconds.
 PROBE_TIMEOUT = 120  # of one probe, on a server that is busy
+MIN_PROBE_TIMEOUT = 20  # of the last one; two of them end before the guard's grace period
 REBOOT_CHECK_TIMEOUT = 180  # a package manager may read its repositories
 SETTLE_TIME = 15  # between two probes that must show the same; at most half of the time for the checks
 RETRY_INTERVALS = (2, 4, 8, 15)  # the last one is repeated
@@ -80,7 +81,7 @@ class CheckSteps(StepBase):
         retry = _Retry(min(self._params["check_timeout"], self._seconds_left(record)))
         while True:
             try:
-                found = reboot.decide_reboot(self._server.run(self._params["script"], REBOOT_CHECK_TIMEOUT), kernel_before)
+                found = reboot.decide_reboot(self._server.run(self._params["script"], retry.limit(REBOOT_CHECK_TIMEOUT)), kernel_before)
                 if found is not None:
                     break
                 problem = "the command that finds out whether it needs a reboot did not complete"
@@ -109,11 +110,11 @@ class CheckSteps(StepBase):
         while True:
             is_refused = False
             try:
-                after = probe.parse_probe(self._run_probe(new_login=not has_logged_in))
+                after = probe.parse_probe(self._run_probe(retry.limit(PROBE_TIMEOUT), new_login=not has_logged_in))
                 has_logged_in = True
                 problems = health.find_problems(before, after, check_units=params["check_units"])
                 if not runs_modules:
-                    module_problem = self._server.find_module_problem(PROBE_TIMEOUT)
+                    module_problem = self._server.find_module_problem(retry.limit(PROBE_TIMEOUT))
                     runs_modules = module_problem is None
                     problems += [] if runs_modules else [f"no module of Ansible runs there any more, as before the upgrade ({module_problem})"]
             except ServerUnavailable as failure:
@@ -148,7 +149,7 @@ class CheckSteps(StepBase):
                 time.sleep(min(settle_seconds, max(0.0, earlier["observed_at"] + settle_seconds - time.monotonic())))
             is_refused = False
             try:
-                later = {**probe.parse_probe(self._run_probe()), "observed_at": time.monotonic()}
+                later = {**probe.parse_probe(self._run_probe(retry.limit(PROBE_TIMEOUT))), "observed_at": time.monotonic()}
                 problems = health.find_problems(before, later, check_units=True)
                 changes = health.find_changes(before, earlier, later) if earlier is not None else []
                 if earlier is not None and not problems and not changes:
@@ -165,12 +166,12 @@ class CheckSteps(StepBase):
         if not any((before.get("restarts") or {}).values()):
             return before
         try:
-            return health.with_restarts_between(before, probe.parse_probe(self._run_probe()))
+            return health.with_restarts_between(before, probe.parse_probe(self._run_probe(PROBE_TIMEOUT)))
         except ServerUnavailable:
             return before
 
-    def _run_probe(self, *, new_login: bool = False) -> str:
-        text = self._server.run(self._params["script"], PROBE_TIMEOUT, new_login=new_login)
+    def _run_probe(self, seconds: float, *, new_login: bool = False) -> str:
+        text = self._server.run(self._params["script"], seconds, new_login=new_login)
         if probe.parse_probe(text) is None:
             raise ServerUnavailable(f"the probe did not complete; its output ends with: {' '.join(text[-300:].split()) or 'nothing'}")
         return text
@@ -218,6 +219,10 @@ class _Retry:
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self._started
+
+    def limit(self, seconds: float) -> float:
+        """Return the limit of one attempt: otherwise one that hangs would outlast the time, and the guard would act before the reason is known."""
+        return max(MIN_PROBE_TIMEOUT, min(seconds, self._seconds - self.elapsed))
 
     def next_pause(self, is_refused: bool) -> float | None:
         """Return the seconds until the next attempt; None if there is none."""

@@ -44,12 +44,14 @@ class Server:
         self.outputs = list(outputs)
         self.module_problems: list[str | None] = [None]
         self.logins: list[bool] = []
+        self.limits: list[float] = []
         self.facts: dict[str, Any] = {}
         self.requires_terminal = False
 
     def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
         assert script in ("the script", "true") and seconds > 0
         self.logins.append(new_login)
+        self.limits.append(seconds)
         found = self.outputs.pop(0) if len(self.outputs) > 1 else self.outputs[0]
         if isinstance(found, Exception):
             raise found
@@ -196,6 +198,21 @@ def test_the_probe_before_the_upgrade_says_whether_modules_run(upgrade: Upgrade)
 
 
 # --- units, startup, restarts
+
+
+def test_a_server_that_hangs_does_not_outlast_the_time_for_checks(upgrade: Upgrade) -> None:
+    """Otherwise the guard would act first, and the reason would be unknown."""
+    upgrade.start()
+    server = Server(HEALTHY)
+
+    def hang() -> str:
+        upgrade.clock.sleep(server.limits[-1])
+        raise ServerUnavailable("no answer")
+
+    server.outputs = [hang]
+    upgrade.fails(server, "no answer")
+    assert server.limits[0] == 120 and server.limits[-1] <= 60
+    assert upgrade.seconds <= 300 + checks.MIN_PROBE_TIMEOUT
 
 
 @pytest.mark.parametrize("trouble", [
