@@ -245,8 +245,10 @@ def release_check(session: nox.Session) -> None:
 OTHER_CORES = ["pytest-oldest", "secret-scan(oldest)", "secret-scan(middle)", "secret-scan(next)"]
 
 
-@nox.session(name="test-all", requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "test-real",
-                                         "release-check"])
+@nox.session(
+    name="test-all",
+    requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "test-real", "release-check"],
+)
 def test_all(session: nox.Session) -> None:
     """All checks, the slow tests, and the tests on the oldest supported ansible-core."""
 

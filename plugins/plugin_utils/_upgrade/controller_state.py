@@ -29,6 +29,7 @@ _NO_ROUTE = re.compile("Network is unreachable", re.IGNORECASE)
 _OWN_FILES = re.compile("can't (read or )?write (the run record|one of its files)", re.IGNORECASE)
 _FULL = re.compile("No space left on device|Disk quota exceeded|Read-only file system", re.IGNORECASE)
 
+
 def find_cause(
     detail: str, before: Observation | None, now: Observation | None, answers: Callable[[str, int], bool | None],
 ) -> str | None:

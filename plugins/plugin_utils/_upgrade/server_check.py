@@ -35,6 +35,7 @@ _ADDITIONAL = re.compile(r"^After this operation, ([\d.,]+) ([kMG]?B) of additio
 _ARCHIVE_DIRECTORY, _PROGRAM_DIRECTORY = "/var/cache/apt/archives", "/usr"
 _UNITS_KB = {"B": 0.001, "kB": 1, "MB": 1000, "GB": 1_000_000}
 
+
 class ServerUnreachable(RewindError):
     """Ansible can't log in to the server."""
 
