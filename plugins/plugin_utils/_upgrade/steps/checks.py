@@ -41,11 +41,12 @@ class CheckSteps(StepBase):
             raise invalid_argument("This step needs the host's connection")
         return self._context.shell
 
-    def _observe_login(self, output: str) -> dict[str, Any]:
+    def _observe_login(self, output: str, *, modules_run: bool) -> dict[str, Any]:
         """Log in to the server with a connection of its own, and run a module: the open connection does not exist after a restore.
 
         Args:
             output: Of the probe.
+            modules_run: A module has run just now, so none needs to be run again.
 
         Returns:
             For the result: `stdout`, the same with what was found out, `requires_terminal`, and `ansible_facts`.
@@ -55,7 +56,7 @@ class CheckSteps(StepBase):
         """
         try:
             self._server.run("true", PROBE_TIMEOUT, new_login=True)
-            if self._server.find_module_problem(PROBE_TIMEOUT) is None:
+            if modules_run or self._server.find_module_problem(PROBE_TIMEOUT) is None:
                 output = re.sub("^begin\r?$", "begin\nmodules run", output, count=1, flags=re.MULTILINE)
         except ServerUnavailable as failure:
             raise RewindError(

@@ -45,8 +45,8 @@ class ServerSteps(CheckSteps):
         if obstacle is not None:
             raise obstacle
         package_manager = self._require_python(needs) if needs.python else None
-        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": package_manager, **self._observe_login(output),
-                "lock_script": f"\n{package_locks.lock_script()}"}
+        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": package_manager,
+                "lock_script": f"\n{package_locks.lock_script()}", **self._observe_login(output, modules_run=bool(needs.python))}
 
     def _wait_for_package_manager(self, needs: server_check.Needs) -> str:
         """Return the output of the script, and of the probe behind it, when no package manager is at work."""

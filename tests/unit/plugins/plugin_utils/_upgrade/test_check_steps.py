@@ -187,13 +187,15 @@ def test_facts_are_current_when_the_checks_start(upgrade: Upgrade) -> None:
 def test_the_probe_before_the_upgrade_says_whether_modules_run(upgrade: Upgrade) -> None:
     upgrade.start()
     server = Server(HEALTHY)
-    found = upgrade.steps("arm", server)._observe_login(HEALTHY)
+    found = upgrade.steps("arm", server)._observe_login(HEALTHY, modules_run=False)
     assert parse_probe(found["stdout"])["modules_run"] and server.logins == [True] and found["requires_terminal"] is False
     server.module_problems, server.facts = ["not found"], {"discovered_interpreter_python": "/usr/bin/python3"}
-    found = upgrade.steps("arm", server)._observe_login(HEALTHY)
+    found = upgrade.steps("arm", server)._observe_login(HEALTHY, modules_run=False)
     assert not parse_probe(found["stdout"])["modules_run"] and found["ansible_facts"] == server.facts
+    found = upgrade.steps("arm", server)._observe_login(HEALTHY, modules_run=True)  # one has run just now
+    assert "modules run" in found["stdout"]
     with pytest.raises(RewindError) as caught:
-        upgrade.steps("arm", Server(REFUSED))._observe_login(HEALTHY)
+        upgrade.steps("arm", Server(REFUSED))._observe_login(HEALTHY, modules_run=False)
     assert caught.value.outcome == errors.NOT_APPLIED
 
 
