@@ -186,10 +186,6 @@ user_input:
   description: What the person at the terminal answered; empty without a terminal.
   returned: O(step=ask)
   type: str
-stdout:
-  description: Output of the probe.
-  returned: O(step=check_server)
-  type: str
 package_manager:
   description: The package manager of the server, if the role upgrades all packages.
   returned: O(step=check_server)
@@ -212,8 +208,8 @@ server:
   returned: O(step=prune)
   type: dict
 stdout:
-  description: Output of the probe; empty if the server does not answer.
-  returned: O(step=reconnect)
+  description: Output of the probe; with O(step=reconnect) empty if the server does not answer.
+  returned: O(step=check_server) and O(step=reconnect)
   type: str
 connection_error:
   description: Why the server does not answer, in ssh's own words; empty if it answers.

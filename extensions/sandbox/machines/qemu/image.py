@@ -194,6 +194,7 @@ def _write_initrd(work_dir: Path) -> None:
     for name in ("bin", "modules", "proc", "sys", "dev", "root"):
         (tree / name).mkdir(parents=True)
     shutil.copy(shutil.which("busybox") or "/bin/busybox", tree / "bin" / "busybox")
+    (tree / "bin" / "sh").symlink_to("busybox")
     shutil.copy(_HERE / "init.sh", tree / "init")
     (tree / "init").chmod(0o755)
     modules = {path.stem: path for path in (work_dir / "kernel" / "tree").rglob("*.ko")}

@@ -1,4 +1,4 @@
-#!/bin/busybox sh
+#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # PID 1 of the initial RAM disk: load the drivers of QEMU's devices, mount the disk, continue with its init.
 /bin/busybox mount -t proc proc /proc

@@ -30,7 +30,8 @@ BEFORE: dict[str, Any] = {
 }
 
 
-def cause(detail: str, answers: bool | None = None, before: Any = BEFORE, **now: Any) -> str | None:
+def cause(detail: str, answers: bool | None = None, before: Any = ..., **now: Any) -> str | None:
+    before = BEFORE if before is ... else before
     later = {**BEFORE, "observed_at": 1500.0, **now}
     return find_cause(detail, before, later, lambda address, port: answers)
 

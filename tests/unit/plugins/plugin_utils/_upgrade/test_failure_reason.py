@@ -28,8 +28,8 @@ Errors were encountered while processing:
 """
 
 
-def reason(result: Any, task: Any = TASK) -> str:
-    text = describe_failure(task, result, Redactor([SECRET]).redact_text)
+def reason(result: Any, task: Any = ...) -> str:
+    text = describe_failure(TASK if task is ... else task, result, Redactor([SECRET]).redact_text)
     assert "\n" not in text and len(text) <= MAX_REASON_CHARS
     return text
 

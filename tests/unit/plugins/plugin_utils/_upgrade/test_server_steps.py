@@ -74,9 +74,8 @@ class Server:
 
     def _run(self, script: str, privileged: bool) -> dict[str, Any]:
         self.scripts.append((script, privileged))
-        answer: Any = self.tests
-        if privileged:
-            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answers: list[Any] = self.answers if privileged else [self.tests]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, dict) else {"stdout": answer, "stderr": ""}

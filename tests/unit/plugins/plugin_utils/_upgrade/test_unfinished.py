@@ -25,6 +25,11 @@ def run_in(tmp_path, directory, state, **fields):
     return record
 
 
+def end_process(*status):
+    """As ansible-playbook does. (The linter takes what follows a direct call for unreachable.)"""
+    sys.exit(*status)
+
+
 @pytest.fixture
 def statuses(monkeypatch):
     """The statuses with which the process would have exited."""
@@ -58,16 +63,16 @@ def test_the_status_of_the_run(tmp_path, directory, statuses):
     shown = []
     watch_exit(directory, shown.append)
     watch_exit(directory, shown.append)  # a second action of the same run
-    sys.exit(0)
-    sys.exit()
+    end_process(0)
+    end_process()
     assert statuses == [0, None] and not shown
     record = run_in(tmp_path, directory, states.UPGRADING)
-    sys.exit(0)
-    sys.exit(None)
-    sys.exit(4)
+    end_process(0)
+    end_process(None)
+    end_process(4)
     assert statuses[2:] == [unfinished.EXIT_STATUS, unfinished.EXIT_STATUS, 4] and len(shown) == 3
     record.update(acknowledged=True)
-    sys.exit(0)
+    end_process(0)
     assert statuses[-1] == 0 and len(shown) == 3
 
 
@@ -81,5 +86,5 @@ def test_the_process_of_a_task_is_not_the_run(tmp_path, directory, statuses, mon
     watch_exit(directory, print)
     run_in(tmp_path, directory, states.UPGRADING)
     monkeypatch.setattr(unfinished.os, "getpid", lambda: 1)  # a process that inherited it
-    sys.exit(0)
+    end_process(0)
     assert statuses == [0]
