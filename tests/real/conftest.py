@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One sandbox of two real machines for each process of the tests; each test starts with new disks, from a saved running state."""
+"""One sandbox of two real machines for each file of tests; each test starts with new disks, from a saved running state.
+
+Not for the whole session: an emulated machine costs processor time even if it is idle.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +36,18 @@ def _launch(**options: Any) -> Iterator[SandboxHandle]:
         yield sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real_sandbox() -> Iterator[SandboxHandle]:
     yield from _launch()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def memory_sandbox() -> Iterator[SandboxHandle]:
     """Snapshots contain the memory, too."""
     yield from _launch(snapshots="memory")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rpm_sandbox() -> Iterator[SandboxHandle]:
     """The machines have dnf."""
     yield from _launch(distribution="rpm")
