@@ -23,7 +23,7 @@ help:
 	@echo 'make mutants    change the code in ways that the tests must detect (ARGS="-k restore")'
 	@echo 'make secret-scan'
 	@echo '                search for leaked secrets on four versions of ansible-core, from the oldest to the newest pre-release'
-	@echo 'make test-real  the tests with Debian machines in QEMU (make test runs three of them)'
+	@echo 'make test-real  the tests with Debian machines in QEMU'
 	@echo 'make benchmark  what tasks cost in time, CPU, memory and requests, compared with Ansible'"'"'s own (ARGS="fleet role")'
 	@echo 'make ecosystem-checks'
 	@echo '                docs lint and site, changelog, execution environment, Galaxy'"'"'s import, rulebooks, sanity on other cores'

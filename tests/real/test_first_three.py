@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three tests of real machines that run everywhere: an upgrade, a rollback, and a run that is killed."""
+"""The three tests of real machines that matter most: an upgrade, a rollback, and a run that is killed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from support.guarded_upgrade import CHANGE, SLEEP, proven
 from support.real_upgrades import RealUpgrades
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.duration(60)]
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.real]
 
 
 def test_a_package_is_upgraded(real: RealUpgrades) -> None:
