@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from support.guarded_upgrade import CHANGE, UpgradeRunner
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+# Their rules have unit tests; these prove them through Ansible, and take minutes together.
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
 ON_CONTROLLER = {"delegate_to": "localhost", "become": False}
 

@@ -13,7 +13,8 @@ from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, outcomes
 from support.playbook_runner import clean_environment
 from support.real_upgrades import Terminal
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+# Their rules have unit tests; these prove them through Ansible, and take minutes together.
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
 ROLE = "rewind.vps.guarded_upgrade"
 END = {"name": "End", "ansible.builtin.meta": "end_host"}

@@ -9,7 +9,8 @@ import time
 import pytest
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+# Their rules have unit tests; these prove them through Ansible, and take minutes together.
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
 ON_CONTROLLER = {"delegate_to": "localhost", "ansible.builtin.command": "false"}
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from support.guarded_upgrade import CHANGE, FAIL, UpgradeRunner, proven
 
-pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
+# Their rules have unit tests; these prove them through Ansible, and take minutes together.
+pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.slow]
 
 STALE = {"discovered_interpreter_python": "/nowhere/python3", "ansible_pkg_mgr": "of_an_older_release", "cacheable": True}
 
