@@ -11,7 +11,11 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 FILES = {path.relative_to(PLUGINS).as_posix(): path for path in sorted(PLUGINS.rglob("*.py")) if path.name != "__init__.py"}
 # The connection of one server of a bulk task is the clock of the poller.
-MAY_SLEEP = {"module_utils/_wait/polling.py", "module_utils/_http/client.py", "module_utils/_bulk/shared_provider.py"}
+# The steps that observe a server wait for the server, not for a provider.
+MAY_SLEEP = {
+    "module_utils/_wait/polling.py", "module_utils/_http/client.py", "module_utils/_bulk/shared_provider.py",
+    "plugin_utils/_upgrade/steps/checks.py", "plugin_utils/_upgrade/steps/reconnect.py",
+}
 MAY_NAME_PROVIDERS = ("module_utils/_provider/", "modules/", "doc_fragments/", "module_utils/_argspec.py")
 
 

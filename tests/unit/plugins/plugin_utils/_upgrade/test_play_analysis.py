@@ -20,6 +20,9 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.task_walk import _load_yaml
 
+# Ansible's collection finder stays in the process, and other unit tests need one without it.
+pytestmark = pytest.mark.slow
+
 END = {"name": "End", "meta": "end_host"}
 DEBUG = {"name": "Say", "ansible.builtin.debug": {"msg": "hello"}}
 UNKNOWN = {"name": "Typo", "no.such.module": {}}
