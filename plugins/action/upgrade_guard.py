@@ -27,7 +27,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redac
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize_nested
 from ansible_collections.rewind.vps.plugins.plugin_utils import _inventory_accounts as inventory_accounts
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction
-from ansible_collections.rewind.vps.plugins.plugin_utils._server_access import ServerAccess
+from ansible_collections.rewind.vps.plugins.plugin_utils._server_connection import ServerConnection
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_facts import refresh_facts
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_login import read_login, use_planned_become
 from ansible_collections.rewind.vps.plugins.plugin_utils._server_shell import ServerShell
@@ -190,7 +190,7 @@ class ActionModule(ControllerAction):
             ask=self._ask,
             check_selection=lambda *files: self._analysis(task_vars).check_selection(*files),
             check_tasks=lambda *files: self._analysis(task_vars).check(*files),
-            server=ServerAccess(self, task_vars),
+            server=ServerConnection(self, task_vars),
             has_ssh_server=controller_observer.answers,
             shell=ServerShell(self, task_vars),
             more_secrets=self._connection_secrets(task_vars),

@@ -134,6 +134,6 @@ class RunContext:
     ask: Callable[[str], str] = lambda question: ""  # returns what a person at the terminal answers
     check_tasks: Callable[[list[str] | None, list[str], list[str]], list[str]] = lambda tasks, roles, others: []
     clock: Clock = field(default_factory=Clock)
-    server: Any = field(repr=False, default=None)  # a _server_access.ServerAccess
+    server: Any = field(repr=False, default=None)  # a _server_connection.ServerConnection
     has_ssh_server: Callable[[str, int], bool | None] = lambda address, port: None  # see controller_observer.answers
     shell: ServerAccess | None = field(repr=False, default=None)

@@ -41,7 +41,7 @@ def record_in(directory: Path, state: str = states.PLANNED, **fields: Any) -> Ru
 
 
 class FakeServer:
-    """Ansible's access to a server, see `_server_access.ServerAccess`.
+    """Ansible's access to a server, see `_server_connection.ServerConnection`.
 
     Attributes:
         become_method: as there.

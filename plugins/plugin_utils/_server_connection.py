@@ -20,7 +20,7 @@ from ._upgrade import controller_observer, controller_state, server_check
 PRIVILEGE_PROMPT = "privilege escalation prompt"  # of ssh's error if become does not respond; some versions of ansible-core call it unreachable
 
 
-class ServerAccess:
+class ServerConnection:
     """The connection of an action's task to its server."""
 
     def __init__(self, action: ActionBase, task_vars: dict[str, Any]) -> None:
