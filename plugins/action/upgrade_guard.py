@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import re
@@ -44,6 +43,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import
 )
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.planning import HANDLER_KEYWORD_RISKS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.unfinished import remember_run, watch_exit
@@ -129,18 +129,13 @@ class ActionModule(ControllerAction):
         except OSError as error:
             return {"failed": True, "changed": False, "msg": f"rewind.vps can't read or write one of its files: {error.strerror}: {error.filename}"}
 
-    def _run_script(self, script: str, login: dict[str, Any], task_vars: dict[str, Any]) -> str:
-        """Run a shell script on the host over a new connection. Raise ConnectionError if that is not possible."""
-        use_planned_become(self._connection, login, task_vars, self._templar.template)
+    def _probe_as_planned(self, script: str, seconds: float, login: dict[str, Any], task_vars: dict[str, Any]) -> str:
+        """Log in again, with the `become` of the plan, and return what a script prints. Raise ServerUnavailable as `ServerShell.run`."""
         try:
-            with contextlib.suppress(AnsibleError):  # of a connection that is gone
-                self._connection.reset()
-            result = self._low_level_execute_command(script)
-        except AnsibleError as failure:
-            raise ConnectionError(str(getattr(failure, "detail", failure))) from None
-        if result["rc"] != 0 and not result["stdout"]:
-            raise ConnectionError(str(result["stderr"] or f"the command ended with {result['rc']}"))
-        return str(result["stdout"])
+            use_planned_become(self._connection, login, task_vars, self._templar.template)
+        except AnsibleError as failure:  # its plugin is not installed any more
+            raise ServerUnavailable(str(failure)) from None
+        return ServerShell(self, task_vars).run(script, seconds, new_login=True)
 
     def _connection_secrets(self, task_vars: dict[str, Any]) -> list[str]:
         """The passwords with which Ansible logs in to the host, as they are used."""
@@ -181,7 +176,7 @@ class ActionModule(ControllerAction):
             },
             has_handlers=any(block.block for block in self._task.play.handlers or []),
             login=read_login(self._connection),
-            run_script=lambda script, login: self._run_script(script, login, task_vars),
+            probe_as_planned=lambda script, seconds, login: self._probe_as_planned(script, seconds, login, task_vars),
             refresh_facts=lambda: refresh_facts(self, task_vars),
             check_mode=bool(self._task.check_mode or command_line.CLIARGS.get("check")),
             all_hosts=list(task_vars.get("ansible_play_hosts_all") or [host]),

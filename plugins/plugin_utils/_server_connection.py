@@ -15,8 +15,10 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ssh as ssh_plugin
 
+from ._time_limit import TimeLimitExceeded, time_limit
 from ._upgrade import controller_observer, controller_state, server_check
 
+COMMAND_TIMEOUT = 180  # seconds; a package manager may read its repositories
 PRIVILEGE_PROMPT = "privilege escalation prompt"  # of ssh's error if become does not respond; some versions of ansible-core call it unreachable
 
 
@@ -41,7 +43,10 @@ class ServerConnection:
         """
         host = self._task_vars.get("inventory_hostname", "localhost")
         try:
-            return self._action._low_level_execute_command(script, sudoable=privileged, executable=False)
+            with time_limit(COMMAND_TIMEOUT):
+                return self._action._low_level_execute_command(script, sudoable=privileged, executable=False)
+        except TimeLimitExceeded:
+            raise server_check.unreachable_error(f"no answer within {COMMAND_TIMEOUT} s", "", host) from None
         except AnsibleError as failure:
             detail = to_text(failure)
             if isinstance(failure, AnsibleConnectionFailure) and PRIVILEGE_PROMPT not in detail:

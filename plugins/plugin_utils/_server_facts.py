@@ -15,6 +15,9 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ._time_limit import TimeLimitExceeded, time_limit
+
+REFRESH_TIMEOUT = 180  # seconds; the server may be busy
 INTERPRETER_PREFIX = "discovered_interpreter_"
 # Facts of the module setup: of its smallest set, and of the others, which take much longer.
 SMALL_SET_FACTS = ("distribution", "pkg_mgr", "kernel")
@@ -40,8 +43,9 @@ def refresh_facts(action: ActionBase, task_vars: dict[str, Any]) -> dict[str, An
     is_gathered = has_large_set or any(name in known for name in SMALL_SET_FACTS)
     name, options = ("setup", {"gather_subset": ["all" if has_large_set else "!all"]}) if is_gathered else ("ping", {})
     try:
-        result = action._execute_module(module_name=f"ansible.legacy.{name}", module_args=options, task_vars=forget_interpreter(task_vars))
-    except AnsibleError:
+        with time_limit(REFRESH_TIMEOUT):
+            result = action._execute_module(module_name=f"ansible.legacy.{name}", module_args=options, task_vars=forget_interpreter(task_vars))
+    except (AnsibleError, TimeLimitExceeded):
         return {}
     if result.get("failed") or result.get("unreachable"):
         return {}

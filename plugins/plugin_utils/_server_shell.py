@@ -18,6 +18,7 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ssh as ssh_plugin
 
+from ._server_facts import forget_interpreter
 from ._time_limit import TimeLimitExceeded, time_limit
 from ._upgrade.server_access import ServerUnavailable
 
@@ -25,7 +26,6 @@ REQUIRES_TERMINAL = "you must have a tty"  # of sudo with requiretty
 
 SCRIPT_START = "exec </dev/null\nLC_ALL=C\nexport LC_ALL\n"
 EMPTY_INPUT = b"\n"  # with input, a connection requests no terminal, and closes standard input afterwards
-INTERPRETER_FACT_PREFIX = "discovered_interpreter_"
 
 
 class ServerShell:
@@ -68,11 +68,10 @@ class ServerShell:
 
     def find_module_problem(self, seconds: float) -> str | None:
         """See `ServerAccess.find_module_problem`. A Python interpreter that an upgrade has replaced is searched again."""
-        known = self._task_vars.get("ansible_facts") or {}
-        forgotten = {name: value for name, value in known.items() if not name.startswith(INTERPRETER_FACT_PREFIX)}
         problem = self._run_ping(self._task_vars, seconds)
-        if problem and len(forgotten) < len(known):
-            problem = self._run_ping({**self._task_vars, "ansible_facts": forgotten}, seconds)
+        without_interpreter = forget_interpreter(self._task_vars)
+        if problem and without_interpreter["ansible_facts"] != (self._task_vars.get("ansible_facts") or {}):
+            problem = self._run_ping(without_interpreter, seconds)
         return problem
 
     def _run_ping(self, task_vars: dict[str, Any], seconds: float) -> str | None:

@@ -122,8 +122,8 @@ class RunContext:
     forks: int | None = None  # None where one host does not wait for another's fork
     all_hosts: list[str] = field(default_factory=list)  # of the play, failed ones included
     more_secrets: list[str] = field(repr=False, default_factory=list)  # passwords of the connection
-    # Runs a script on the server over a new connection, with the `become` of a login; raises ConnectionError.
-    run_script: Callable[[str, dict[str, Any]], str] = lambda script, login: ""
+    # Runs a script on the server over a new connection, within some seconds, with the `become` of a login; raises ServerUnavailable.
+    probe_as_planned: Callable[[str, float, dict[str, Any]], str] = lambda script, seconds, login: ""
     refresh_facts: Callable[[], dict[str, Any]] = dict  # reads again what Ansible knows of the server
     progress: Callable[[str], None] = lambda text: None
     # Raises if the command line's tags do not select all of the upgrade; see play_analysis.PlayAnalysis.check_selection.

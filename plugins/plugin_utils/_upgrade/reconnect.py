@@ -11,8 +11,12 @@ from collections.abc import Callable
 
 from ...module_utils._wait.polling import Clock, Deadline
 from .probe import parse_probe
+from .server_access import ServerUnavailable
 
-RETRY_INTERVAL = 1.0  # seconds
+# In seconds.
+RETRY_INTERVAL = 1.0
+MAX_ATTEMPT = 120  # a server may accept the login and then hang
+MIN_ATTEMPT = 20
 MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
 
 # Waiting does not help here: the server presents another key than the controller knows.
@@ -30,11 +34,11 @@ def ssh_error(text: str) -> str:
     return " ".join(_SSH_ERROR_PREFIX.sub("", text).split())[-MAX_ERROR_CHARS:]
 
 
-def wait_for_server(run_script: Callable[[], str], seconds: float, clock: Clock | None = None) -> tuple[str, str]:
+def wait_for_server(run_probe: Callable[[float], str], seconds: float, clock: Clock | None = None) -> tuple[str, str]:
     """Run a probe over new connections until it is complete, the time is up, or the server has another host key.
 
     Args:
-        run_script: Returns the probe's output, or raises ConnectionError with the reason.
+        run_probe: Returns the probe's output within some seconds, or raises ServerUnavailable with the reason.
 
     Returns:
         The output of a complete probe, else an empty text; and the last error.
@@ -42,9 +46,9 @@ def wait_for_server(run_script: Callable[[], str], seconds: float, clock: Clock 
     deadline = Deadline(seconds, clock or Clock())
     while True:
         try:
-            output = run_script()
+            output = run_probe(max(MIN_ATTEMPT, min(MAX_ATTEMPT, deadline.remaining)))
             error = "the probe did not complete" if parse_probe(output) is None else ""
-        except ConnectionError as failure:
+        except ServerUnavailable as failure:
             output, error = "", ssh_error(str(failure))
         if not error:
             return output, ""

@@ -11,7 +11,8 @@ import time
 
 from ..health import STARTING_STATES
 from ..probe import parse_probe
-from ..reconnect import wait_for_server
+from ..reconnect import MIN_ATTEMPT, wait_for_server
+from ..server_access import ServerUnavailable
 from .base import Result, StepBase
 
 # In seconds. What has not started by then is inconclusive.
@@ -26,7 +27,7 @@ class ReconnectStep(StepBase):
         """Wait until the server answers, and probe it. Does not fail: `connection_error` states why it does not answer."""
         context, params = self._context, self._params
         run = params["run"] or {}
-        output, error = wait_for_server(lambda: context.run_script(params["script"], run.get("login") or {}), params["connection_timeout"])
+        output, error = wait_for_server(self._probe, params["connection_timeout"])
         output = output if error else self._wait_for_startup(output)
         message = f"Server {context.host} does not answer: {error}" if error else f"Server {context.host} answers"
         result = {"changed": False, "msg": message, "stdout": output, "connection_error": error}
@@ -36,9 +37,12 @@ class ReconnectStep(StepBase):
 
     def _wait_for_startup(self, output: str) -> str:
         """Return the output of a probe after systemd has started the restored server: units that fail at the boot are evidence too."""
-        params, deadline = self._params, time.monotonic() + min(STARTUP_TIMEOUT, self._params["connection_timeout"])
+        deadline = time.monotonic() + min(STARTUP_TIMEOUT, self._params["connection_timeout"])
         while (parse_probe(output) or {}).get("system_state") in STARTING_STATES and time.monotonic() < deadline:
             time.sleep(STARTUP_INTERVAL)
-            with contextlib.suppress(ConnectionError):
-                output = self._context.run_script(params["script"], (params["run"] or {}).get("login") or {})
+            with contextlib.suppress(ServerUnavailable):
+                output = self._probe(max(MIN_ATTEMPT, deadline - time.monotonic()))
         return output
+
+    def _probe(self, seconds: float) -> str:
+        return self._context.probe_as_planned(self._params["script"], seconds, (self._params["run"] or {}).get("login") or {})

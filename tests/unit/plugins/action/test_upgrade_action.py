@@ -8,13 +8,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.rewind.vps.plugins.action import upgrade_guard
 from ansible_collections.rewind.vps.plugins.action.upgrade_guard import ActionModule
 from ansible_collections.rewind.vps.plugins.module_utils._errors import BUSY, RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import RANGES, ROLE_OPTIONS, VARIABLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -37,7 +38,6 @@ class Action:
     def __init__(self, monkeypatch):
         self.seen, self.result, self.environment = [], {"changed": False, "msg": "done"}, {}
         self.error: Exception | None = None
-        self.resets = 0
         self.connection_options = {"host": "192.0.2.1", "port": 22, "remote_user": "admin", "private_key_file": "/key", "password": TOKEN}
         seen, action = self.seen, self
 
@@ -64,14 +64,11 @@ class Action:
                                      when=[], delegate_to=None)
         made._connection = SimpleNamespace(
             ansible_name=connection, transport="ssh", become=None, get_option=self.connection_options.get,
-            option_definitions=self.connection_options, reset=self.count_reset)
+            option_definitions=self.connection_options)
         self.connection = made._connection
         made._templar = Templar()
         made._compute_environment_string = lambda wanted: wanted.update(self.environment)
         return made.run(None, {"inventory_hostname": "web1", **variables})
-
-    def count_reset(self):
-        self.resets += 1
 
     def parameters(self, arguments=None, **how):
         """The parameters that the step gets."""
@@ -243,34 +240,30 @@ def test_a_play_with_handlers_is_recognized(action, handlers, expected):
     assert action.context(play={"handlers": handlers}).has_handlers is expected
 
 
-@pytest.mark.parametrize(("answer", "expected"), [
-    ({"rc": 0, "stdout": "begin", "stderr": ""}, "begin"), ({"rc": 1, "stdout": "begin", "stderr": "noise"}, "begin"),
-    ({"rc": 1, "stdout": "", "stderr": "System is booting up"}, ConnectionError("System is booting up")),
-    ({"rc": 7, "stdout": "", "stderr": ""}, ConnectionError("the command ended with 7")),
-    (AnsibleConnectionFailure("Connection refused"), ConnectionError("Connection refused")),
-    (AnsibleError("the become plugin was not found"), ConnectionError("the become plugin was not found")),
-])
-def test_a_script_runs_over_a_new_connection_or_says_why_not(action, monkeypatch, answer, expected):
-    def execute(plugin, script):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+def test_a_restored_server_is_probed_over_a_new_login_with_the_become_of_the_plan(action, monkeypatch):
+    """Whatever the upgrade has made of the variables, and within a time limit."""
+    calls = []
 
-    monkeypatch.setattr(ActionModule, "_low_level_execute_command", execute)
-    run_script = action.context().run_script
-    if isinstance(expected, ConnectionError):
-        with pytest.raises(ConnectionError, match=f"^{expected}$"):
-            run_script("probe", {})
-    else:
-        assert run_script("probe", {}) == expected
-    assert action.resets == 1
+    class Shell:
+        def __init__(self, plugin, task_vars):
+            self.plugin = plugin
 
+        def run(self, script, seconds, *, new_login):
+            calls.append((script, seconds, new_login, self.plugin._connection.become))
+            return "begin"
 
-def test_a_restored_server_is_probed_with_the_become_of_the_plan(action):
-    """Whatever the upgrade has made of the variables."""
-    run_script = action.context().run_script
+    monkeypatch.setattr(upgrade_guard, "ServerShell", Shell)
+    probe_as_planned = action.context().probe_as_planned
     connection = action.connection
     connection.become = SimpleNamespace(_load_name="sudo", option_definitions={"become_user": {}}, get_option={"become_user": "new"}.get)
-    with pytest.raises(AttributeError):  # this action has no shell
-        run_script("probe", {"become": None})
-    assert connection.become is None
+    assert probe_as_planned("probe", 60, {"become": None}) == "begin"
+    assert calls == [("probe", 60, True, None)]
+
+
+def test_a_become_plugin_that_is_gone_is_no_traceback(action, monkeypatch):
+    def fail(*arguments):
+        raise AnsibleError("the become plugin was not found")
+
+    monkeypatch.setattr(upgrade_guard, "use_planned_become", fail)
+    with pytest.raises(ServerUnavailable, match="the become plugin was not found"):
+        action.context().probe_as_planned("probe", 60, {})

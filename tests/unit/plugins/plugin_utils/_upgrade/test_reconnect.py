@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Clock
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.reconnect import MAX_ERROR_CHARS, ssh_error, wait_for_server
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 
 PROBE = "begin\nboot aaaaaaaa\nend\n"
 REFUSED = "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection refused"
@@ -16,16 +17,18 @@ CHANGED_KEY = "@@@@@@\r\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\
 class Server:
     """Answers each attempt with a text, or raises it as the error; the last answer is repeated. Every attempt takes ten seconds."""
 
-    def __init__(self, *answers: str | ConnectionError) -> None:
+    def __init__(self, *answers: str | ServerUnavailable) -> None:
         self.answers = list(answers)
         self.now = 0.0
         self.attempts = 0
+        self.limits: list[float] = []
 
-    def run_script(self) -> str:
+    def run_probe(self, seconds: float) -> str:
         self.now += 10
         self.attempts += 1
+        self.limits.append(seconds)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, ConnectionError):
+        if isinstance(answer, ServerUnavailable):
             raise answer
         return answer
 
@@ -33,26 +36,27 @@ class Server:
         self.now += seconds
 
     def wait(self, seconds: float) -> tuple[str, str]:
-        return wait_for_server(self.run_script, seconds, Clock(monotonic=lambda: self.now, sleep=self.sleep))
+        return wait_for_server(self.run_probe, seconds, Clock(monotonic=lambda: self.now, sleep=self.sleep))
 
 
 def test_until_the_probe_is_complete():
-    server = Server(ConnectionError(REFUSED), "Welcome\n", "begin\nboot aaaa", PROBE)
+    server = Server(ServerUnavailable(REFUSED), "Welcome\n", "begin\nboot aaaa", PROBE)
     assert server.wait(300) == (PROBE, "")
     assert server.attempts == 4
 
 
-@pytest.mark.parametrize("answer", [ConnectionError(REFUSED), "Welcome\n"])
+@pytest.mark.parametrize("answer", [ServerUnavailable(REFUSED), "Welcome\n"])
 def test_until_the_time_is_up(answer):
     server = Server(answer)
     output, error = server.wait(60)
     assert output == "" and error in ("ssh: connect to host 192.0.2.1 port 22: Connection refused", "the probe did not complete")
     assert 60 <= server.now <= 80
+    assert server.limits[0] == 60 and min(server.limits) == 20, "an attempt that hangs does not outlast the time by much"
 
 
 @pytest.mark.parametrize("error", [CHANGED_KEY, "host key for server web1 does not match"])
 def test_a_changed_host_key_is_reported_at_once(error):
-    server = Server(ConnectionError(error))
+    server = Server(ServerUnavailable(error))
     output, reported = server.wait(300)
     assert (output, server.attempts) == ("", 1)
     assert "host key" in reported.lower()

@@ -21,6 +21,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, READ_ONLY_STEPS, ROLE_OPTIONS, STEPS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord, ServerRecords, write_private
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, reconnect
 
 TOKEN = "vps_S3cretToken0123456789"
@@ -416,20 +417,21 @@ def test_the_reason_shows_no_secret(steps: StepRunner) -> None:
 
 
 @pytest.mark.parametrize(("answer", "output", "error"), [
-    ("begin\nboot aaaaaaaa\nend\n", "begin\nboot aaaaaaaa\nend\n", ""), (ConnectionError("ssh: Host key verification failed."), "", "ssh: Host key"),
+    ("begin\nboot aaaaaaaa\nend\n", "begin\nboot aaaaaaaa\nend\n", ""),
+    (ServerUnavailable("ssh: Host key verification failed."), "", "ssh: Host key"),
 ])
 def test_a_server_that_does_not_answer_is_a_result_and_no_failure(steps: StepRunner, answer: Any, output: str, error: str) -> None:
     steps.set_state(states.RESTORED)
     calls = []
 
-    def run_script(script: str, login: dict[str, Any]) -> str:
+    def probe_as_planned(script: str, seconds: float, login: dict[str, Any]) -> str:
         calls.append((script, login))
-        if isinstance(answer, ConnectionError):
+        if isinstance(answer, ServerUnavailable):
             raise answer
         return answer
 
     steps.run_fields = {"login": {"become": None}, "checks": ["/a/check.yml"]}
-    steps.context_fields = {"run_script": run_script, "refresh_facts": lambda: {"pkg_mgr": "dnf5"}}
+    steps.context_fields = {"probe_as_planned": probe_as_planned, "refresh_facts": lambda: {"pkg_mgr": "dnf5"}}
     result = steps.run("reconnect", script="probe it")
     assert calls == [("probe it", {"become": None})]
     assert (result["stdout"], result["connection_error"][:len(error)]) == (output, error) and not result.get("failed")
@@ -443,15 +445,15 @@ def test_units_of_a_restored_server_are_observed_after_its_startup(steps: StepRu
     pauses: list[float] = []
     monkeypatch.setattr(reconnect.time, "sleep", pauses.append)
     starting, started = "begin\nunits known\nsystem starting\nend\n", "begin\nunits known\nsystem degraded\nunit a.service\nend\n"
-    answers: list[Any] = [starting, starting, ConnectionError("refused"), started]
+    answers: list[Any] = [starting, starting, ServerUnavailable("refused"), started]
 
-    def run_script(script: str, login: dict[str, Any]) -> str:
+    def probe_as_planned(script: str, seconds: float, login: dict[str, Any]) -> str:
         answer = answers.pop(0)
-        if isinstance(answer, ConnectionError):
+        if isinstance(answer, ServerUnavailable):
             raise answer
         return answer
 
-    steps.context_fields = {"run_script": run_script}
+    steps.context_fields = {"probe_as_planned": probe_as_planned}
     assert steps.run("reconnect", script="probe it")["stdout"] == started
     assert pauses == [reconnect.STARTUP_INTERVAL] * 3
 
