@@ -178,6 +178,6 @@ def test_the_plays_collections_apply_to_the_users_tasks(upgrades: UpgradeRunner)
         environment={"ANSIBLE_COLLECTIONS_PATH": path},
     )
     assert run.status == 0, run.output
-    assert run.stdout.count("hello from acme") == 3
+    assert run.stdout.count("hello from acme") == 4, "the upgrade, the checks before and after it, and the hooks"
     assert outcomes(run) == {"web1": "upgraded"}
     assert (upgrades.disk("web1") / "etc" / "changed").exists()
