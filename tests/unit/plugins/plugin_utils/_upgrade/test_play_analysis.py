@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
@@ -19,9 +20,6 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.task_walk import _load_yaml
-
-# Ansible's collection finder stays in the process, and other unit tests need one without it.
-pytestmark = pytest.mark.slow
 
 END = {"name": "End", "meta": "end_host"}
 DEBUG = {"name": "Say", "ansible.builtin.debug": {"msg": "hello"}}
@@ -69,10 +67,17 @@ class Site:
         return str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def collection_finder():
+    """Ansible's, as in ansible-playbook; other tests import the collection without it, and with it their imports fail."""
+    importlib.import_module("ansible_collections.rewind.vps.plugins.module_utils._state.local_state")  # for a fixture of all tests
+    init_plugin_loader()
+    yield
+    type(AnsibleCollectionConfig.collection_finder)._remove()
+
+
 @pytest.fixture
-def site(tmp_path, monkeypatch):
-    if AnsibleCollectionConfig.collection_finder is None:  # as ansible-playbook does
-        init_plugin_loader()
+def site(tmp_path, monkeypatch, collection_finder):
     return Site(tmp_path, monkeypatch)
 
 
