@@ -25,7 +25,10 @@ MAX_TEMP_PATH = 40
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo. Return the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.real and (options.restore_fails or options.isolation != "auto"):
+        parser.error("--real takes neither --restore-fails nor --isolation")
     if problem := _missing_requirement():
         print(f"The demo cannot start: {problem}", file=sys.stderr)
         return 2

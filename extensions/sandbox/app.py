@@ -118,10 +118,14 @@ class Sandbox:
     async def _create_machine_pool(self) -> AnyMachinePool:
         options = self._options
         if options.machines == "qemu":
+            if not options.ssh or not options.disks or options.isolation != "auto":
+                raise ValueError("machines in QEMU have disks and SSH of their own; remove --no-ssh, --no-disks and --isolation")
             from .machines.qemu import QemuMachinePool
 
             return await QemuMachinePool.create(self._state_dir, distribution=options.distribution, snapshots=options.snapshots,
                                                 first_port=options.ssh_port_base)
+        if options.distribution != "debian" or options.snapshots != "disk":
+            raise ValueError("--distribution and --snapshots need --machines qemu")
         if not options.disks:
             return StubMachinePool(self._state_dir)
         return MachinePool(self._state_dir, isolation=options.isolation, ssh=options.ssh, first_port=options.ssh_port_base)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The interface between a machine and its isolation.
 
-A runtime executes commands with the machine's disk as theirs. There are two: `namespace_runtime` and `directory_runtime`. A QEMU guest would be a
-third; SSH server and power switch would stay the same.
+A runtime executes commands with the machine's disk as theirs. There are two: `namespace_runtime` and `directory_runtime`. Machines in QEMU
+(`machines.qemu`) have none: their kernel executes commands.
 """
 
 from __future__ import annotations

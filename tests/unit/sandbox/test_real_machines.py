@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,17 @@ def test_the_sandbox_says_why_it_does_not_start(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "sandbox: cannot start: real machines need more packages; install them with: sudo apt-get install" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [
+    ("--machines=qemu", "--no-ssh"), ("--machines=qemu", "--no-disks"), ("--machines=qemu", "--isolation=directory"), ("--snapshots=memory",),
+    ("--distribution=rpm",),
+])
+def test_options_of_the_other_kind_of_machines_are_rejected(tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = subprocess.run([sys.executable, "-m", "sandbox", "--state", str(tmp_path / "state"), *options], stdin=subprocess.DEVNULL,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "extensions")}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "sandbox: cannot start: " in done.stderr and "--" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_each_test_package_breaks_one_thing() -> None:

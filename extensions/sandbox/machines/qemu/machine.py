@@ -101,6 +101,8 @@ class QemuMachine:
                 if image is self._pristine:
                     await self._guest.set_identity(self._hostname)
             except GuestError as error:
+                if not self.powered_on:  # a part of QEMU may run
+                    await self._guest.kill()
                 print(f"sandbox: {self.name} does not start: {error}", file=sys.stderr, flush=True)
 
     async def power_off(self) -> None:
