@@ -69,9 +69,10 @@ def real_rpm(rpm_sandbox: SandboxHandle, tmp_path: Path) -> Iterator[RealUpgrade
 
 
 def _new_machines(sandbox: SandboxHandle, directory: Path) -> Iterator[RealUpgrades]:
-    from support.real_upgrades import real_upgrades
+    from support.guarded_upgrade import upgrade_runner
+    from support.real_upgrades import RealUpgrades
 
     sandbox.admin.reset()
     sandbox.admin.settings(seconds=DURATIONS)
-    with real_upgrades(sandbox, directory) as upgrades:
+    with upgrade_runner(sandbox, directory, RealUpgrades) as upgrades:
         yield upgrades

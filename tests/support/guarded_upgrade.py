@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from support.playbook_runner import PlaybookRunner, Run, RunningPlaybook
 
@@ -229,6 +229,9 @@ class UpgradeRunner:
                 os.kill(pid, signal.SIGKILL)
 
 
+Runner = TypeVar("Runner", bound=UpgradeRunner)
+
+
 def proven(record: dict[str, Any]) -> set[str]:
     """What is proven of a restored server; everything else must at least be said."""
     return {finding["check"] for finding in record["verification"] if finding["result"] == "passed"}
@@ -244,11 +247,11 @@ def outcomes(run: Run) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def upgrade_runner(sandbox: SandboxHandle, directory: Path) -> Iterator[UpgradeRunner]:
-    """A rollout whose guards are gone afterwards."""
+def upgrade_runner(sandbox: SandboxHandle, directory: Path, kind: type[Runner] = UpgradeRunner) -> Iterator[Runner]:
+    """A runner whose guards are gone afterwards."""
     # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
     with TemporaryDirectory(prefix="rw-cp-") as control_path:
-        runner = UpgradeRunner(sandbox, directory, control_path)
+        runner = kind(sandbox, directory, control_path)
         try:
             yield runner
         finally:

@@ -10,10 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sandbox.machine_inspection import Inspection, MachineInspector
@@ -126,15 +123,3 @@ class Terminal:
 def kill_group(pid: int) -> None:
     """End a process group at once, as when a terminal's or container's processes are killed together."""
     os.killpg(os.getpgid(pid), signal.SIGKILL)
-
-
-@contextmanager
-def real_upgrades(sandbox: Any, directory: Path) -> Iterator[RealUpgrades]:
-    """As `upgrade_runner`, for real machines."""
-    # SSH's control sockets lie in it, and a socket's path may have a hundred characters.
-    with TemporaryDirectory(prefix="rw-cp-") as control_path:
-        runner = RealUpgrades(sandbox, directory, control_path)
-        try:
-            yield runner
-        finally:
-            runner.kill_remaining_guards()
