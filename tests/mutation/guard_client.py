@@ -26,7 +26,7 @@ MUTANTS = [
         (f"{TESTS}/test_probe.py::test_a_restored_server_that_does_not_answer_proves_nothing",),
     ),
     Mutant(
-        "a restore that did nothing counts if a boot has removed the marker", f"{DIRECTORY}/evidence.py", "restored_witnesses",
+        "a restore that did nothing counts if a boot has removed the marker", f"{DIRECTORY}/evidence.py", "restored_dirs",
         r"\w+\.get\(\w+\) == \w+ and ", "", "proven",
         (f"{TESTS}/test_evidence.py::test_a_marker_that_is_gone_proves_nothing_without_the_times_of_the_snapshot",),
     ),

@@ -5,7 +5,7 @@
 """What shows on the server whether it was restored. Pure functions.
 
 The *marker* is a file that is written after the snapshot, so a restore removes it. But a boot may also have emptied its directory.
-The *witnesses* are directories above it. The role changes their modification times after the snapshot, and flushes them to the disk. Only a
+The *proof directories* (`proof_dirs`) are those above it, and the user's home. The role changes their modification times after the snapshot, and flushes them to the disk. Only a
 restore brings the old times back, so a restore that did nothing is never mistaken for one, and nothing is left on the server.
 """
 
@@ -31,7 +31,7 @@ def marker_path(directory: str, run_id: str) -> str:
     return posixpath.normpath("/" + posixpath.join(directory, MARKER_PREFIX + run_id).lstrip("/"))
 
 
-def witness_paths(marker: str) -> list[str]:
+def proof_dirs_of(marker: str) -> list[str]:
     """Return directories that exist on every system, and that neither a boot nor the upgrade of a package usually changes."""
     directory = posixpath.dirname(marker)
     parent = posixpath.dirname(directory)
@@ -41,7 +41,7 @@ def witness_paths(marker: str) -> list[str]:
 
 def run_fields(marker: str) -> dict[str, Any]:
     """Return what the role's commands need to know."""
-    return {"marker": marker, "witnesses": witness_paths(marker)}
+    return {"marker": marker, "proof_dirs": proof_dirs_of(marker)}
 
 
 def observed_fields(probe_result: dict[str, Any] | None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def observed_fields(probe_result: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def times_on_unobserved_server(record: dict[str, Any]) -> dict[str, str] | None:
-    """Return the witnesses' times on a server that can't be observed; None if they are unknown.
+    """Return the times of the proof directories on a server that can't be observed; None if they are unknown.
 
     Since the upgrade was armed, only a restore can have brought back the times of the snapshot.
     """
@@ -63,14 +63,14 @@ def times_on_unobserved_server(record: dict[str, Any]) -> dict[str, str] | None:
     return None if is_restored else record.get("times_after_snapshot")
 
 
-def restored_witnesses(record: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def restored_dirs(record: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return the directories that have their time of the snapshot again, and had another one just before the restore."""
     at_snapshot, before_restore = record.get("times_at_snapshot") or {}, record.get("times_before_restore") or {}
     times = after.get("times") or {}
     return sorted(path for path, time in at_snapshot.items() if times.get(path) == time and before_restore.get(path, time) != time)
 
 
-def unrestored_witnesses(record: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def unrestored_dirs(record: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return the directories that have a time from after the snapshot."""
     at_snapshot, times = record.get("times_at_snapshot") or {}, after.get("times") or {}
     later = [record.get(name) or {} for name in ("times_after_snapshot", "times_before_restore")]
@@ -96,7 +96,7 @@ def verify_marker(record: dict[str, Any], after: dict[str, Any]) -> dict[str, st
     observed = record.get("markers_before_restore")
     if observed is not None and record["marker"] not in observed:
         return finding("marker", INCONCLUSIVE, "it was already missing just before the restore")
-    if record.get("times_at_snapshot") is not None and not restored_witnesses(record, after):
+    if record.get("times_at_snapshot") is not None and not restored_dirs(record, after):
         return finding("marker", INCONCLUSIVE, "it is gone, but nothing else shows a restore: a boot may have removed it")
     return finding("marker", PASSED, "the marker that was written after the snapshot is gone")
 
@@ -106,11 +106,11 @@ def verify_files(record: dict[str, Any], after: dict[str, Any]) -> list[dict[str
     known = (record.get("before") or {}).get("checksums") or {}
     readable = sorted(path for path, digest in known.items() if digest != MISSING)
     different = sorted(path for path, digest in known.items() if after["checksums"].get(path) != digest) if readable else []
-    different += [f"the time of {path}" for path in unrestored_witnesses(record, after)]
+    different += [f"the time of {path}" for path in unrestored_dirs(record, after)]
     if different:
         return [finding("files", FAILED, f"not as before the upgrade: {', '.join(different)}")]
     changed = changed_files_restored(record, after)
-    restored = [*changed, *(f"the time of {path}" for path in restored_witnesses(record, after))]
+    restored = [*changed, *(f"the time of {path}" for path in restored_dirs(record, after))]
     if restored:
         unchanged = [path for path in readable if path not in changed]
         detail = f"; as before the upgrade: {', '.join(unchanged)}" if unchanged else ""
@@ -125,4 +125,4 @@ def verify_files(record: dict[str, Any], after: dict[str, Any]) -> list[dict[str
 def is_proven(record: dict[str, Any], after: dict[str, Any], findings: list[dict[str, str]]) -> bool:
     """Whether something on the server itself shows that it was restored."""
     marker_passed = any(item["check"] == "marker" and item["result"] == PASSED for item in findings)
-    return marker_passed or bool(restored_witnesses(record, after)) or bool(changed_files_restored(record, after))
+    return marker_passed or bool(restored_dirs(record, after)) or bool(changed_files_restored(record, after))

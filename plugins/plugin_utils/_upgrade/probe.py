@@ -28,7 +28,7 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
     Returns:
         `boot_id`, `kernel`, `failed_units` (None if systemd can't be queried), `system_state`, `restarts` by unit, `restarting` units, `jobs`
         (unit to kind: `timer`, `oneshot` or `other`), `modules_run`, `marker_dir` (None if no directory is suitable), `markers`, `times` of the
-        witnesses, and `checksums`.
+        proof directories, and `checksums`.
     """
     lines = _probe_lines(text or "")
     if lines is None:
@@ -55,7 +55,7 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
 
 
 def parse_times(text: str | None) -> tuple[dict[str, str], dict[str, str]] | None:
-    """Return the witnesses' times as of the snapshot, and after they were changed; None if the output is not complete."""
+    """Return the times of the proof directories as of the snapshot, and after they were changed; None if the output is not complete."""
     lines = _probe_lines(text or "")
     if lines is None:
         return None

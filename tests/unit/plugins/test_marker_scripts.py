@@ -28,7 +28,7 @@ class Scripts:
         environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         environment.filters.update(quote=lambda value: shlex.quote(str(value)), dirname=lambda value: str(Path(value).parent))
         fields = run_fields(marker_path(str(directory), RUN_ID))
-        self.marker, self.witnesses = Path(fields["marker"]), [Path(path) for path in fields["witnesses"]]
+        self.marker, self.proof_dirs = Path(fields["marker"]), [Path(path) for path in fields["proof_dirs"]]
         options = {"verify_files": ["/etc/os-release"]}
         self.values: dict[str, Any] = {"__guarded_upgrade_run": {**fields, "run_id": RUN_ID, "connection": connection, "options": options}}
         self.values["__guarded_upgrade_marker_dirs"] = [str(directory)]

@@ -100,9 +100,9 @@ def test_since_the_arming_only_a_restore_brings_back_the_times():
         assert evidence.times_on_unobserved_server(data) == expected, history
 
 
-@pytest.mark.parametrize(("marker", "witnesses"), [
+@pytest.mark.parametrize(("marker", "proof_dirs"), [
     (MARKER, ["/var", "/", "/srv", "/mnt"]), ("/root/rewind-guarded-upgrade-x", ["/", "/srv", "/mnt"]),
     ("/a/disk/var/tmp/rewind-guarded-upgrade-x", ["/a/disk/var", "/a/disk", "/a/disk/srv", "/a/disk/mnt"]),
 ])
-def test_the_witnesses_are_above_the_marker(marker, witnesses):
-    assert evidence.run_fields(marker) == {"marker": marker, "witnesses": witnesses}
+def test_the_proof_directories_are_above_the_marker(marker, proof_dirs):
+    assert evidence.run_fields(marker) == {"marker": marker, "proof_dirs": proof_dirs}

@@ -518,5 +518,5 @@ def test_the_marker_is_in_a_directory_that_survives_a_boot_or_nothing_is_started
     assert not started
     result = steps.run("start_guard", probe="begin\nboot 11111111\nmarker_dir /var/lib\nend\n", run=run, marker_dir="/run")
     assert result["run"]["marker"] == started[0]["marker"] == f"/var/lib/rewind-guarded-upgrade-{RUN_ID}"
-    assert result["run"]["witnesses"] == ["/var", "/", "/srv", "/mnt"]
+    assert result["run"]["proof_dirs"] == ["/var", "/", "/srv", "/mnt"]
     assert "guarded_upgrade_marker_dir (/run)" in result["warnings"][0]
