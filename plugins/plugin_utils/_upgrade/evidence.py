@@ -5,8 +5,9 @@
 """What shows on the server whether it was restored. Pure functions.
 
 The *marker* is a file that is written after the snapshot, so a restore removes it. But a boot may also have emptied its directory.
-The *proof directories* (`proof_dirs`) are those above it, and the user's home. The role changes their modification times after the snapshot, and flushes them to the disk. Only a
-restore brings the old times back, so a restore that did nothing is never mistaken for one, and nothing is left on the server.
+The *proof directories* (`proof_dirs`) are those above it. The role changes their modification times after the snapshot, and flushes them to the
+disk. Only a restore brings the old times back, so a restore that did nothing is never mistaken for one. The role's script adds the user's home,
+since a user without root privileges can change none of the others.
 """
 
 from __future__ import annotations

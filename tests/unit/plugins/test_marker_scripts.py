@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -29,6 +30,8 @@ class Scripts:
         environment.filters.update(quote=lambda value: shlex.quote(str(value)), dirname=lambda value: str(Path(value).parent))
         fields = run_fields(marker_path(str(directory), RUN_ID))
         self.marker, self.proof_dirs = Path(fields["marker"]), [Path(path) for path in fields["proof_dirs"]]
+        self.home = directory.parents[1] / "home of user"
+        self.home.mkdir(exist_ok=True)
         options = {"verify_files": ["/etc/os-release"]}
         self.values: dict[str, Any] = {"__guarded_upgrade_run": {**fields, "run_id": RUN_ID, "connection": connection, "options": options}}
         self.values["__guarded_upgrade_marker_dirs"] = [str(directory)]
@@ -41,7 +44,8 @@ class Scripts:
 
     def run(self, name: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
         script = self.values[f"__guarded_upgrade_{name}_script"]
-        return subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, timeout=60, check=False,
+                              env={**os.environ, "HOME": str(self.home)})
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def test_from_the_snapshot_to_a_boot_that_empties_the_directory(directory: Path,
     (directory / "rewind-guarded-upgrade-of-an-earlier-run").touch()
     (directory / "other").touch()
     before = parse_probe(scripts.run("probe", shell).stdout)["times"]
-    assert list(before) == [str(path) for path in (directory.parent, directory.parents[1], directory.parents[1] / "srv")]
+    assert list(before) == [str(path) for path in (directory.parent, directory.parents[1], directory.parents[1] / "srv", scripts.home)]
 
     written = scripts.run("marker", shell)
     assert written.returncode == 0
