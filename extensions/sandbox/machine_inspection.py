@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Logs in to a QEMU machine of a running sandbox, and says what it is. Standard library only."""
+"""Logs in to a QEMU machine of a running sandbox and reads its state. Standard library only."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ class Connection(ssh_plugin.Connection):
             self._become_connection(keyword, {"task_keys": task_keys, "var_options": var_options, "direct": direct})
 
     def _become_connection(self, name, options):
-        """Turn into the connection that the task asks for. A variable would run a task with `connection: local` on the server."""
+        """Become the connection that the task requests. A variable would run a task with `connection: local` on the server."""
         other = connection_loader.get(name, self._play_context, os.devnull)
         if other is None:
             raise AnsibleError(f"the connection plugin {name!r} was not found")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs scripts and modules on the server of a task, as tasks do, and says what is wrong when Ansible can't."""
+"""Runs scripts and modules on the server of a task, as tasks do, and explains why Ansible can't log in."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class ServerShell:
 
 
 def _message(error: AnsibleError) -> str:
-    """Return ssh's own message, where the connection says more."""
+    """Return ssh's own message, without the text that Ansible adds."""
     return _one_line(getattr(error, "detail", None) or to_text(error))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers that an upgrade has broken although all of its tasks succeed, and healthy ones that only look broken for a moment."""
+"""Servers that an upgrade has broken although all of its tasks succeed, and healthy ones that fail a check and recover."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def test_a_unit_that_fails_while_the_server_is_still_starting(real: RealUpgrades
 
 @pytest.mark.parametrize("command", [
     pytest.param(unit("lab", "ExecStart=/bin/sh -c \"test -e /run/lab && exec sleep 900\"")
-                 + "; setsid sh -c 'sleep 15; touch /run/lab; systemctl restart lab' >/dev/null 2>&1 </dev/null &", id="fails for a moment"),
+                 + "; setsid sh -c 'sleep 15; touch /run/lab; systemctl restart lab' >/dev/null 2>&1 </dev/null &", id="fails and recovers"),
     pytest.param("systemctl stop ssh ssh.socket; setsid sh -c 'sleep 15; systemctl start ssh' >/dev/null 2>&1 </dev/null &",
-                 id="no login for a moment"),
+                 id="no login at first"),
     pytest.param("systemd-run --no-block --unit lab --property Type=oneshot sleep 900", id="a long job"),
 ])
 def test_a_healthy_server_is_confirmed(real: RealUpgrades, command: str) -> None:

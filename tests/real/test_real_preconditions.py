@@ -22,12 +22,12 @@ def lock(real: RealUpgrades, seconds: int, path: str = "/var/lib/dpkg/lock-front
     real.ssh("web1", LOCK.format(path=path, seconds=seconds))
 
 
-def is_not_started(real: RealUpgrades, said: str, *arguments: str, **options: Any) -> None:
+def is_not_started(real: RealUpgrades, expected: str, *arguments: str, **options: Any) -> None:
     before = real.inspect("web1")
     run = real.run("web1", *arguments, **options)
     assert run.status == 2, run.output
-    assert "NOT_STARTED: web1: " in run.output and said in run.output, run.output
-    assert real.record("web1")["outcome"] == "not_started" and said in real.record("web1")["reason"]
+    assert "NOT_STARTED: web1: " in run.output and expected in run.output, run.output
+    assert real.record("web1")["outcome"] == "not_started" and expected in real.record("web1")["reason"]
     real.assert_untouched("web1")
     assert real.inspect("web1") == before
 
@@ -85,13 +85,13 @@ def test_become_that_does_not_work(real: RealUpgrades) -> None:
     is_not_started(real, "can't run commands on web1 with sudo", *SUDO)
 
 
-@pytest.mark.parametrize(("script", "said"), [
+@pytest.mark.parametrize(("script", "expected"), [
     ("fallocate -l $(($(df -Pk / | awk 'NR==2 {print $4}') - 4000))K /var/full", "kB of free space"),
     ("mount -t tmpfs -o size=4k tmpfs /var/tmp && head -c 4096 /dev/zero >/var/tmp/full", "the marker can't be written to /var/tmp"),
     ("mount -o bind,ro /usr /usr", "/usr is mounted read-only"),
     ("mount -o bind,ro /var/tmp /var/tmp", "the marker can't be written to /var/tmp: Read-only file system"),
     ("echo >/var/lib/dpkg/updates/0001", "apt reports: E: dpkg was interrupted"),
 ])
-def test_no_room(real: RealUpgrades, script: str, said: str) -> None:
+def test_no_room(real: RealUpgrades, script: str, expected: str) -> None:
     real.ssh("web1", script)
-    is_not_started(real, said)
+    is_not_started(real, expected)

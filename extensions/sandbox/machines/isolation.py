@@ -27,7 +27,7 @@ _REASONS = {
 
 
 class MachinesUnavailable(Exception):
-    """The requested kind of machines is not available on this host; the message says why."""
+    """The requested kind of machines is not available on this host; the message states why."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def ssh_command(connection: Any) -> list[str]:
 
 
 def observe(command: list[str], directories: Iterable[str]) -> dict[str, Any] | None:
-    """Return an observation, as `controller_state` takes it; None if ssh does not tell its configuration.
+    """Return an observation, as `controller_state` takes it; None if ssh does not print its configuration.
 
     Args:
         command: See `ssh_command`.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tells a problem of the controller from one of the server, when a login fails. Pure functions over two observations.
+"""Distinguishes problems of the controller from those of the server when a login fails. Pure functions over two observations.
 
 What the controller's logins depend on is observed when the run is planned, and again before a restore. Only what has changed in between is
 a proven cause: an upgrade that breaks the login causes the same messages of ssh.
@@ -37,7 +37,7 @@ def find_cause(
 
     Args:
         detail: The message of a failure on the controller, such as a lost connection. Not what a command on the server has printed.
-        before, now: The observations of the plan and of this moment.
+        before, now: The observations of the plan and of now.
         answers: Connects to an address and port: True if a server answers with SSH, False if the controller has no route, None otherwise.
     """
     if _OWN_FILES.search(detail):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Finds the one line that says why a task failed. Pure functions over a task's result.
+"""Finds the line that states why a task failed. Pure functions over a task's result.
 
 The message of a result is often generic ("non-zero return code", "One or more items failed"). The line that names the package, the full
 disk or the failed item is elsewhere in the result.
@@ -22,7 +22,7 @@ MAX_DEPTH = 5  # results within results
 MAX_LABEL_CHARS = 60
 
 UNEXPLAINED = "failed"  # nothing may be shown, or nothing is known
-LOST_SUFFIX = "; the task has failed, so that rescue can run"  # of the connection guarded_ssh, which says it in place
+LOST_SUFFIX = "; the task has failed, so that rescue can run"  # of the connection guarded_ssh; the reason needs no explanation of rescue
 
 _GENERIC = re.compile(
     r"(non-zero return code|One or more items failed|MODULE FAILURE.*|Task failed.*|failed|All items (completed|skipped).*|"
@@ -47,7 +47,7 @@ _PATTERNS = (_DISK, _PACKAGE, _APT_DEPENDENCY, _APT)
 
 
 def describe_failure(task: Mapping[str, Any] | None, result: Mapping[str, Any] | None, redact: Callable[[str], str]) -> str:
-    """Return the name of a failed task and the line of its result that says why it failed.
+    """Return the name of a failed task and the line of its result that states why it failed.
 
     Args:
         task: `name`, `action` and `no_log`.
@@ -64,7 +64,7 @@ def describe_failure(task: Mapping[str, Any] | None, result: Mapping[str, Any] |
 
 
 def describe_result(result: Any, redact: Callable[[str], str]) -> str:
-    """Return the line of a failed task's result that says why it failed, without the task."""
+    """Return the line of a failed task's result that states why it failed, without the task."""
     return sanitize(_reason(result, redact, MAX_DEPTH)[:MAX_REASON_CHARS])
 
 
@@ -78,7 +78,7 @@ def _reason(result: Any, redact: Callable[[str], str], depth: int) -> str:
     message = _message(result, redact)
     outputs = [redact(_text(result.get(key)))[-MAX_SEARCHED_CHARS:] for key in ("stderr", "stdout", "module_stderr", "module_stdout")]
     listed = [redact(_text(result.get(key)))[-MAX_SEARCHED_CHARS:] for key in ("failures", "errors", "rpm_errors")]
-    found = _telling_line([*outputs, *listed, message])
+    found = _cause_line([*outputs, *listed, message])
     if found:
         return found
     if not _GENERIC.fullmatch(" ".join(message.split())):
@@ -115,7 +115,7 @@ def _message(result: Mapping[str, Any], redact: Callable[[str], str]) -> str:
     return message.replace(LOST_SUFFIX, "")
 
 
-def _telling_line(texts: Iterable[str]) -> str:
+def _cause_line(texts: Iterable[str]) -> str:
     """Return the first line of the first pattern that matches, with what belongs to it."""
     lines_of_texts = [text.replace("\r", "\n").split("\n") for text in texts]
     for pattern in _PATTERNS:

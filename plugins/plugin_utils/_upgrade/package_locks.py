@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Package managers that are at work on a server, seen with nothing but a shell, and how long a run waits for them.
+"""Detects running package managers on a server with nothing but a shell, and waits for them.
 
 The script of `lock_script` prints a line `held PID COMMAND PATH` for each lock.
 """
@@ -47,9 +47,9 @@ has_open() {
 for file in @LOCK_FILES@; do
   inode=$(ls -di "$file" 2>/dev/null) || continue
   inode=$(echo "$inode" | { read -r number rest; echo "$number"; })
-  while read -r number kind advice mode pid place rest; do
+  while read -r number kind advice mode pid location rest; do
     [ "$mode" = WRITE ] || continue
-    case $place in *":$inode") has_open "$pid" "$file" && report_holder "$pid" "$file" ;; esac
+    case $location in *":$inode") has_open "$pid" "$file" && report_holder "$pid" "$file" ;; esac
   done </proc/locks
 done 2>/dev/null
 for file in @PID_FILES@; do

@@ -22,7 +22,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ...module_utils._errors import invalid_argument
 from .tag_selection import TagSelection
 from .task_rules import DEBUGGER_OFF, Situation, TaskFacts, find_problem
-from .task_walk import TaskWalk, place_of, tasks_of
+from .task_walk import TaskWalk, location_of, tasks_of
 
 OWN_COLLECTION = "rewind.vps"
 BATCH_KEYWORDS = ("run_once", "any_errors_fatal", "throttle")  # Ansible evaluates them outside of the tasks
@@ -174,7 +174,7 @@ class PlayAnalysis:
             except Exception:  # whatever a template or int() may raise
                 unreadable = unreadable or keyword
         return TaskFacts(
-            place=place_of(task), action=action, meta=str(task.args.get("_raw_params")) if action in C._ACTION_META else None,
+            location=location_of(task), action=action, meta=str(task.args.get("_raw_params")) if action in C._ACTION_META else None,
             is_unknown_action=action is not None and self._plugin_facts(action, task)[0],
             bypasses_host_loop=action is not None and self._plugin_facts(action, task)[1], run_once=bool(values.get("run_once")),
             # Up to ansible-core 2.20 a template in this keyword is not evaluated, and counts as true.
@@ -212,7 +212,7 @@ class PlayAnalysis:
                 continue
             if handler not in self._known_handlers():
                 raise invalid_argument(
-                    f"{place_of(task)} notifies the handler {handler}, which does not exist; Ansible would end the whole run", "correct its name",
+                    f"{location_of(task)} notifies the handler {handler}, which does not exist; Ansible would end the whole run", "correct its name",
                 )
 
     def _known_handlers(self) -> set[str]:

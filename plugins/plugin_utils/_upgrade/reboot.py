@@ -19,7 +19,8 @@ _PARTS = re.compile("[0-9]+|[^0-9]+")
 def decide_reboot(output: str, kernel_before: str | None) -> dict[str, Any] | None:
     """Return `required`, `known` and `reason`; None if the output is not complete.
 
-    A file or a program that requests a reboot, or a newer kernel, is enough. It is unknown only if there is neither a program nor a kernel to see.
+    A file or a program that requests a reboot, or a newer kernel, is enough. It is unknown only if there is neither such a program nor an
+    installed kernel.
 
     Args:
         kernel_before: The running kernel, if it was installed on the server before the upgrade. The provider may boot one of its own.

@@ -14,7 +14,7 @@ from ansible.playbook.task import Task
 from ansible.playbook.task_include import TaskInclude
 
 from ...module_utils._errors import RewindError, invalid_argument
-from .task_walk import place_of
+from .task_walk import location_of
 
 HINT = "run without --tags and --skip-tags"
 
@@ -73,7 +73,7 @@ class TagSelection:
             return
         variables = walk.variables_of_include(task)
         if task.evaluate_tags({"all"}, set(), variables) and not task.evaluate_tags(self._only, self._skip, variables):
-            raise invalid_argument(f"{place_of(task)} would be skipped because of --tags or --skip-tags, and the upgrade be incomplete", HINT)
+            raise invalid_argument(f"{location_of(task)} would be skipped because of --tags or --skip-tags, and the upgrade be incomplete", HINT)
 
     def _selects_role(self) -> bool:
         """Whether a task beside the plan would run, which has the role's tags, but not the plan's own tag `always`."""

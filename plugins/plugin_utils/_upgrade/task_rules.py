@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which tasks can't be guarded: those that end the play for a server without a failure, or fail for servers that are well."""
+"""Which tasks can't be guarded: those that end the play for a server without a failure, or fail healthy servers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TaskFacts:
     :ivar in_own_role: whether the task is in a file of the user, which Ansible counts to this role.
     """
 
-    place: str  # file, line and name, for a person
+    location: str  # file, line and name, for a person
     action: str | None
     meta: str | None = None
     is_unknown_action: bool = False
@@ -53,7 +53,7 @@ class Situation:
 def find_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] | None:
     """Return why a task can't be part of the play, and what to do instead; None if it can."""
     problem = _meta_problem(task, situation) or _keyword_problem(task, situation)
-    return (f"{task.place} {problem[0]}", problem[1]) if problem else None
+    return (f"{task.location} {problem[0]}", problem[1]) if problem else None
 
 
 def _meta_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] | None:

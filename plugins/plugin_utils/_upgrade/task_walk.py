@@ -101,7 +101,7 @@ class TaskWalk:
             targets = list(self._include_targets(task, template))
         except Exception as error:  # undefined variables, lookups and filters that fail: whatever a template may raise
             self.warnings.append(
-                f"{place_of(task)} includes what is known at run time only, so its tasks are not checked before the upgrade ({_first_line(error)})"
+                f"{location_of(task)} includes what is known at run time only, so its tasks are not checked before the upgrade ({_first_line(error)})"
             )
             return
         for name, loop_variables in targets:
@@ -110,11 +110,11 @@ class TaskWalk:
             try:
                 blocks = self._load_role(include, name) if is_role else self._load_file(include, self._find_file(include, name))
             except RecursionError:
-                raise AnsibleParserError(f"{place_of(task)} includes {name}, which includes itself without an end") from None
+                raise AnsibleParserError(f"{location_of(task)} includes {name}, which includes itself without an end") from None
             except AnsibleError as error:
                 if isinstance(error, AnsibleParserError) or not (task.when or CAN_CHANGE.search(str(template))):
                     raise
-                self.warnings.append(f"{place_of(task)} may include {name}, which can't be loaded: {_first_line(error)}")
+                self.warnings.append(f"{location_of(task)} may include {name}, which can't be loaded: {_first_line(error)}")
                 continue
             self.walk_blocks(blocks)
 
@@ -209,7 +209,7 @@ class TaskWalk:
         return is_new
 
 
-def place_of(task: Any) -> str:
+def location_of(task: Any) -> str:
     """Return a task's file, line and name, for a person."""
     name = task.name or task.action
     path = task.get_path()

@@ -183,6 +183,6 @@ def test_a_check_that_fails_before_the_upgrade_starts_none(upgrades: UpgradeRunn
 
 
 def test_without_a_baseline_the_upgrade_may_repair_what_the_checks_find(upgrades: UpgradeRunner) -> None:
-    checks = upgrades.tasks("checks", {"name": "Look for the new file", "ansible.builtin.command": "test -e /etc/changed"})
+    checks = upgrades.tasks("checks", {"name": "Check the new file", "ansible.builtin.command": "test -e /etc/changed"})
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), checks=checks, baseline=False)
     assert run.status == 0, run.output

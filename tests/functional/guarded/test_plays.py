@@ -26,11 +26,11 @@ def play(upgrades: UpgradeRunner, **keywords: Any) -> str:
     return upgrades.playbook("play", {"hosts": "{{ target }}", "gather_facts": False, "roles": [{"role": ROLE}], **keywords})
 
 
-def is_rejected(upgrades: UpgradeRunner, said: str, *arguments: str, hosts: str = "web1", **how: Any) -> None:
+def is_rejected(upgrades: UpgradeRunner, expected: str, *arguments: str, hosts: str = "web1", **how: Any) -> None:
     how.setdefault("tasks", upgrades.tasks("usual", CHANGE))
     run = upgrades.run(hosts, *arguments, **how)
     assert run.status == 2, run.output
-    assert said in run.output
+    assert expected in run.output
     for host in hosts.split(","):
         upgrades.assert_untouched(host)
 
@@ -39,12 +39,12 @@ def is_rejected(upgrades: UpgradeRunner, said: str, *arguments: str, hosts: str 
 def test_errors_that_ansible_would_raise_in_the_middle_of_the_upgrade(upgrades: UpgradeRunner) -> None:
     upgrades.tasks("inner", {"name": "More", "ansible.builtin.include_tasks": "innermost.yml"})
     tasks = upgrades.tasks("upgrade", CHANGE, {"name": "Include", "ansible.builtin.include_tasks": "{{ 'inner' }}.yml", "when": "false"})
-    for task, said in (
+    for task, expected in (
         ({"name": "Typo", "no.such.module": {}}, "no.such.module"), ({**DEBUG, "wehn": True}, "wehn"), (END, "has meta: end_host"),
         ({**DEBUG, "notify": "restrat"}, "the handler restrat, which does not exist"),
     ):
         upgrades.tasks("innermost", task)
-        is_rejected(upgrades, said, tasks=tasks)
+        is_rejected(upgrades, expected, tasks=tasks)
     is_rejected(upgrades, "has meta: end_play", playbook=play(upgrades, handlers=[{"name": "Stop", "action": "meta end_play"}]))
 
 

@@ -20,15 +20,15 @@ def lock_package_manager(upgrades: UpgradeRunner, host: str, seconds: int) -> No
     on_server(upgrades, host, f"mkdir -p /var/lib/dpkg; nohup flock {LOCK} sleep {seconds} >/dev/null 2>&1 </dev/null & sleep 0.2")
 
 
-def is_not_started(upgrades: UpgradeRunner, said: str, host: str = "web1", **options: object) -> None:
+def is_not_started(upgrades: UpgradeRunner, expected: str, host: str = "web1", **options: object) -> None:
     options.setdefault("tasks", upgrades.tasks("upgrade", CHANGE))
     before = upgrades.digest(host)
     run = upgrades.run(host, **options)
     assert run.status == 2, run.output
-    assert f"NOT_STARTED: {host}: " in run.output and said in run.output and "Traceback" not in run.output, run.output
+    assert f"NOT_STARTED: {host}: " in run.output and expected in run.output and "Traceback" not in run.output, run.output
     assert "Nothing was changed" in run.output
     record = upgrades.record(host)
-    assert (record["outcome"], record["snapshot"]["id"]) == ("not_started", None) and said in record["reason"]
+    assert (record["outcome"], record["snapshot"]["id"]) == ("not_started", None) and expected in record["reason"]
     upgrades.assert_untouched(host)
     assert upgrades.digest(host) == before
 

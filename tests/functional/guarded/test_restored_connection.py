@@ -26,8 +26,8 @@ def other_known_hosts(upgrades: UpgradeRunner) -> str:
 @pytest.mark.duration(20)
 def test_variables_that_the_upgrade_has_changed_do_not_apply_to_the_restored_server(upgrades: UpgradeRunner) -> None:
     moved = {"name": "Move", "ansible.builtin.set_fact": {
-        "ansible_host": "192.0.2.1", "ansible_port": 1, "ansible_user": "nobody", "ansible_ssh_private_key_file": "/nowhere",
-        "ansible_become": True, "ansible_become_user": "nobody"}}
+        "ansible_host": "192.0.2.1", "ansible_port": 1, "ansible_user": "other", "ansible_ssh_private_key_file": "/missing",
+        "ansible_become": True, "ansible_become_user": "other"}}
     run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE, moved, {"name": "Break here", **ON_CONTROLLER}))
     assert run.status == 2, run.output
     upgrades.assert_rolled_back("web1")

@@ -49,7 +49,7 @@ systemctl enable --quiet announce.service
 if [ "$1" = debian ]; then
   dpkg --install /srv/old/*.deb >/dev/null
 else
-  # Nothing of Debian's may tell Ansible what this machine was made of.
+  # Ansible detects Debian by these files.
   rm -f /etc/os-release /usr/lib/os-release /etc/debian_version /usr/bin/apt /usr/bin/apt-get /usr/bin/aptitude
   printf 'ID=rocky\nNAME="Rocky Linux"\nVERSION_ID="9.4"\nID_LIKE="rhel centos fedora"\nPRETTY_NAME="Rocky Linux 9.4"\n' >/etc/os-release
   echo 'Rocky Linux release 9.4 (Blue Onyx)' >/etc/redhat-release

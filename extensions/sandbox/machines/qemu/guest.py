@@ -29,7 +29,7 @@ _DISK_NODE = "disk0"
 
 
 class GuestError(Exception):
-    """QEMU could not be started or refused a command; the message says which."""
+    """QEMU could not be started or rejected a command; the message names it."""
 
 
 class Guest:

@@ -29,7 +29,7 @@ class Version:
 
 @dataclass(frozen=True)
 class LabPackage:
-    """One package in two versions. `fault` says what version 2 does, in a few words."""
+    """One package in two versions. `fault` describes what version 2 does."""
 
     name: str
     fault: str

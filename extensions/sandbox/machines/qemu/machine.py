@@ -33,7 +33,7 @@ class _Image:
 class QemuMachine:
     """Created by `QemuMachinePool.add`; off until `power_on`. Its first start continues from the image's saved state, which takes a second.
 
-    `powered_on` says whether the power is on, as a provider sees it: the machine may still boot, or never finish to.
+    `powered_on` is whether the power is on, as a provider sees it: the machine may still be booting, or never finish.
     """
 
     root_inside = "/"

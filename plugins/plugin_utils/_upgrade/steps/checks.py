@@ -4,7 +4,7 @@
 
 """The steps that observe the server: before the snapshot, after the upgrade, and just before the confirmation.
 
-What is worse than before the upgrade is observed again until the time for checks is over, as ports and URLs are: services may need a moment.
+What is worse than before the upgrade is observed again until the time for checks is over, as ports and URLs are: services may need time to start.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class CheckSteps(StepBase):
         label = record.server_label
         message = f"Server {label} needs a reboot: {found['reason']}" if found["required"] else f"Nothing requests a reboot of server {label}"
         warnings = [] if found["known"] else [
-            f"Nothing on server {label} tells whether it needs a reboot: there is no needs-restarting, zypper or installed kernel to see. "
+            f"It is unknown whether server {label} needs a reboot: it has no /run/reboot-required, needs-restarting, zypper or installed kernel. "
             "To be sure, set guarded_upgrade_reboot to always."
         ]
         return {"changed": False, "msg": message, "reboot_required": found["required"], "warnings": warnings}
@@ -181,7 +181,7 @@ class CheckSteps(StepBase):
         return {"ansible_facts": self._server.facts} if self._server.facts else {}
 
     def _pause_or_fail(self, record: RunRecord, retry: _Retry, problems: list[str], is_refused: bool, state: str) -> None:
-        """Wait before the next attempt, or raise OperationFailed if it is the last one or the guard has acted meanwhile.
+        """Wait before the next attempt, or raise OperationFailed if it is the last one or the guard has acted.
 
         The result has the run, as that of a step that succeeds: the rollback then fetches the server's logs.
         """

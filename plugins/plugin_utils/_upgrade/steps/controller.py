@@ -18,7 +18,7 @@ RESULT_KEYS_FROM_SERVER = frozenset({"invocation", "rc", "module_stdout"})  # wh
 
 
 class ControllerSteps(StepBase):
-    """Tells the controller's problems from those of the server."""
+    """Distinguishes problems of the controller from those of the server."""
 
     def _require_space(self) -> None:
         """Raise RewindError if the controller's disk is full: no run record could be written."""
@@ -49,7 +49,7 @@ class ControllerSteps(StepBase):
         detail = ""
         if not RESULT_KEYS_FROM_SERVER & set(result):
             detail = " ".join(str(result.get(key) or "") for key in ("msg", "exception", "reason"))
-        if not params["probe"]:  # the server did not answer a moment ago
+        if not params["probe"]:  # the server did not answer just now
             try:
                 context.server.run(LOGIN_TEST, False)
             except RewindError as error:

@@ -28,7 +28,7 @@ class ServerSteps(CheckSteps):
         """Return the probe of a server that can be upgraded. Wait for a package manager that is at work.
 
         Raises:
-            RewindError: It can't be upgraded. The run record says so, unless an earlier run is resumed.
+            RewindError: It can't be upgraded. The run record states that, unless an earlier run is resumed.
         """
         try:
             return self._checked_server()
@@ -49,7 +49,7 @@ class ServerSteps(CheckSteps):
                 "lock_script": f"\n{package_locks.lock_script()}", **self._observe_login(output, modules_run=bool(needs.python))}
 
     def _wait_for_package_manager(self, needs: server_check.Needs) -> str:
-        """Return the output of the script, and of the probe behind it, when no package manager is at work."""
+        """Return the output of the script, and of the probe behind it, when no package manager is running."""
         context = self._context
         seconds = 0 if context.check_mode else min(package_locks.MAX_WAIT, self._params["timeout"])
         script = preflight_script(self._run["marker"], needs.packages, test_write=not context.check_mode) + self._script
@@ -101,7 +101,7 @@ class ServerSteps(CheckSteps):
         return package_manager
 
     def _record_not_started(self, reason: str) -> None:
-        """Write a run record that says why nothing was started, so that the report of the roll-out has it."""
+        """Write a run record that states why nothing was started, for the report of the rollout."""
         run = self._run
         if self._context.check_mode or run["resumed"]:
             return

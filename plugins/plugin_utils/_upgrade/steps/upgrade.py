@@ -183,7 +183,7 @@ class RollbackSteps(ControllerSteps):
         cause = self._find_controller_cause() if record.state in states.ARMED_STATES else None
         if cause:
             message = f"the upgrade could not be finished, and nothing was restored, because of a problem of the controller: {cause}"
-            with contextlib.suppress(RewindError):  # the guard has started a restore meanwhile
+            with contextlib.suppress(RewindError):  # the guard has started a restore
                 record = self._send(record, {"command": "abandon", "reason": reason, "message": message})
                 return self._result(record, message, changed=False)
         observed = probe.parse_probe(self._params["probe"])

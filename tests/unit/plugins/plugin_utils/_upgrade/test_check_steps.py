@@ -217,13 +217,13 @@ def test_a_server_that_hangs_does_not_outlast_the_time_for_checks(upgrade: Upgra
     assert upgrade.seconds <= 300 + checks.MIN_PROBE_TIMEOUT
 
 
-@pytest.mark.parametrize("trouble", [
+@pytest.mark.parametrize("problem", [
     "unit nginx.service", "restarting nginx.service", "job other nginx.service", "system maintenance", "system starting", "",
 ])
-def test_trouble_is_observed_until_the_time_is_over(upgrade: Upgrade, trouble: str) -> None:
+def test_a_problem_is_observed_until_the_time_is_over(upgrade: Upgrade, problem: str) -> None:
     upgrade.start()
-    lines = output(trouble) if not trouble.startswith("system") else HEALTHY.replace("system running", trouble)
-    if not trouble:
+    lines = output(problem) if not problem.startswith("system") else HEALTHY.replace("system running", problem)
+    if not problem:
         lines = HEALTHY.replace("units known\n", "")
     server = Server(lines)
     upgrade.fails(server, "is worse than before its upgrade")
@@ -257,11 +257,11 @@ def test_two_probes_that_show_the_same_are_some_seconds_apart(upgrade: Upgrade) 
     upgrade.start()
     times: list[float] = []
 
-    def look() -> str:
+    def probe_now() -> str:
         times.append(upgrade.clock.monotonic())
         return output("unit nginx.service") if len(times) == 2 else HEALTHY
 
-    upgrade.check(Server(look))
+    upgrade.check(Server(probe_now))
     assert len(times) == 4 and times[1] - times[0] >= 15 and times[3] - times[2] >= 15, times
 
 

@@ -119,10 +119,10 @@ def test_what_ansible_hides_stays_hidden(task: dict[str, Any]) -> None:
     assert "p4ss" not in reason({"_ansible_no_log": True, "msg": "p4ss"}, task)
 
 
-@pytest.mark.parametrize("place", ["msg", "stderr", "stdout", "failures", "module_stdout"])
-def test_no_secret_and_no_part_of_one_is_shown(place: str) -> None:
+@pytest.mark.parametrize("key", ["msg", "stderr", "stdout", "failures", "module_stdout"])
+def test_no_secret_and_no_part_of_one_is_shown(key: str) -> None:
     for text in (f"failed with {SECRET} again", f"E: failed with {SECRET}", "x" * (MAX_REASON_CHARS - 15) + SECRET, f"a\n{SECRET}"):
-        shown = reason({"msg": "non-zero return code", "rc": 1, place: [text] if place == "failures" else text})
+        shown = reason({"msg": "non-zero return code", "rc": 1, key: [text] if key == "failures" else text})
         assert "hunter2" not in shown and (MASK in shown or "xxxx" in shown), shown
     assert "hunter2" not in reason({"msg": "no"}, {"name": f"Use {SECRET}"})
     assert "hunter2" not in reason(loop({"failed": True, "item": SECRET, "msg": "no"}))

@@ -22,7 +22,7 @@ REBOOT = "Core libraries or services have been updated since boot-up:\n  * syste
 
 
 class System:
-    """A directory with programs and files, in place of a server's."""
+    """A directory with programs and files, in path of a server's."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -82,14 +82,14 @@ def test_zypper(system: System, status: int, required: bool, known: bool) -> Non
     assert (decision["required"], decision["known"]) == (required, known)
 
 
-@pytest.mark.parametrize("place", ["/boot/vmlinuz-{}", "/boot/vmlinux-{}", "/lib/modules/{}/modules.builtin"])
-def test_a_newer_kernel(system: System, place: str) -> None:
-    system.file(place.format(RUNNING))
+@pytest.mark.parametrize("path", ["/boot/vmlinuz-{}", "/boot/vmlinux-{}", "/lib/modules/{}/modules.builtin"])
+def test_a_newer_kernel(system: System, path: str) -> None:
+    system.file(path.format(RUNNING))
     assert system.decide() == {"required": False, "known": True, "reason": ""}
-    system.file(place.format("6.1.0-9-amd64"))
-    system.file(place.format("6.1.0-18-cloud-amd64"))
+    system.file(path.format("6.1.0-9-amd64"))
+    system.file(path.format("6.1.0-18-cloud-amd64"))
     assert not system.decide()["required"]
-    system.file(place.format("6.1.0-20-amd64"))
+    system.file(path.format("6.1.0-20-amd64"))
     assert system.decide()["reason"] == f"the kernel 6.1.0-20-amd64 is installed, and {RUNNING} is running"
 
 

@@ -166,15 +166,15 @@ def obstacle(text: str, needs: Needs = NOTHING, marker: str = MARKER) -> str | N
     return error and error.format()
 
 
-@pytest.mark.parametrize(("place", "problem"), [
+@pytest.mark.parametrize(("where", "problem"), [
     ("missing", "nonexistent|No such file|No such directory|can't create"), ("/proc", "nonexistent|No such file|can't create|denied"),
     ("/dev/full/x", "Not a directory|nonexistent|No such file"),
 ])
-def test_a_place_where_no_file_can_be_created(system: Path, shell: list[str], place: str, problem: str) -> None:
-    directory = place if place.startswith("/") else f"{system}/{place}"
+def test_a_directory_in_which_no_file_can_be_created(system: Path, shell: list[str], where: str, problem: str) -> None:
+    directory = where if where.startswith("/") else f"{system}/{where}"
     text = run(shell, preflight_script.preflight_script(f"{directory}/marker", packages=False, test_write=True))
-    said = obstacle(text, marker=f"{directory}/marker")
-    assert said and f"the marker can't be written to {directory}: " in said and "guarded_upgrade_marker_dir" in said
+    found = obstacle(text, marker=f"{directory}/marker")
+    assert found and f"the marker can't be written to {directory}: " in found and "guarded_upgrade_marker_dir" in found
 
 
 def test_a_full_disk(system: Path, shell: list[str]) -> None:
@@ -212,8 +212,8 @@ def test_needs(options: dict[str, Any], root: tuple[str, ...], python: tuple[str
 
 
 def test_a_forgotten_become() -> None:
-    said = obstacle(FINE.replace("uid 0", "uid 1000"), PACKAGES)
-    assert said and "without root privileges (uid 1000), which the upgrade of all packages and a reboot would need" in said and "-b" in said
+    found = obstacle(FINE.replace("uid 0", "uid 1000"), PACKAGES)
+    assert found and "without root privileges (uid 1000), which the upgrade of all packages and a reboot would need" in found and "-b" in found
     assert "guarded_upgrade_reboot: never" in str(obstacle("uid 1000\n", Needs(("a reboot",), (), False)))
     for text, needs in ((FINE, PACKAGES), (FINE.replace("uid 0", "uid 1000"), NOTHING), (FINE.replace("uid 0", "uid "), PACKAGES)):
         assert obstacle(text, needs) is None

@@ -14,7 +14,7 @@ EVERYWHERE = (ALONE, BATCH, FREE, FREE_ALONE)
 
 
 def problem(situation, **fields):
-    found = find_problem(TaskFacts(**{"place": "upgrade.yml:7 (Do)", "action": "ansible.builtin.command", **fields}), situation)
+    found = find_problem(TaskFacts(**{"location": "upgrade.yml:7 (Do)", "action": "ansible.builtin.command", **fields}), situation)
     if found:
         assert found[0].startswith("upgrade.yml:7 (Do) ") and found[1]
     return found[0] if found else None

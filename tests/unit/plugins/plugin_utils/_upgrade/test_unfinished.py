@@ -38,15 +38,15 @@ def statuses(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(("state", "said"), [
+@pytest.mark.parametrize(("state", "expected"), [
     (states.UPGRADING, "restores snapshot"), (states.CHECKING, "restores snapshot"), (states.RESTORING, "restores snapshot"),
     (states.READY, "Nothing was upgraded"), (states.CONFIRMED, "in the run record"), (states.RESTORED, "in the run record"),
     (states.ENDED, "in the run record"),
 ])
-def test_a_server_without_an_outcome_is_reported(tmp_path, directory, state, said):
+def test_a_server_without_an_outcome_is_reported(tmp_path, directory, state, expected):
     record = run_in(tmp_path, directory, state)
     (message,) = unfinished_messages(directory)
-    assert message.startswith("NO OUTCOME: ") and record.data["host"] in message and said in message and str(record.path) in message
+    assert message.startswith("NO OUTCOME: ") and record.data["host"] in message and expected in message and str(record.path) in message
     record.update(acknowledged=True)
     assert unfinished_messages(directory) == []
 
