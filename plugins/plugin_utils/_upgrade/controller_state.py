@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .server_access import is_wrong_host_key
+
 Observation = Mapping[str, Any]
 
 # ssh's messages, in its own words.
 _UNRESOLVED = re.compile("Could not resolve hostname|Name or service not known|Temporary failure in name resolution", re.IGNORECASE)
-_HOST_KEY = re.compile("Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key is known for", re.IGNORECASE)
 _REFUSED_KEY = re.compile(
     "Permission denied|Too many authentication failures|agent refused operation|sign_and_send_pubkey|no mutual signature|bad permissions|Load key",
     re.IGNORECASE,
@@ -49,7 +50,7 @@ def find_cause(
     if _REFUSED_KEY.search(detail):
         return _changed_keys(before, now)
     # ssh itself adds keys.
-    if _HOST_KEY.search(detail) and set(before.get("host_keys") or ()) - set(now.get("host_keys") or ()):
+    if is_wrong_host_key(detail) and set(before.get("host_keys") or ()) - set(now.get("host_keys") or ()):
         return "its known_hosts has lost a key of this server since the plan"
     if _UNRESOLVED.search(detail) and before.get("addresses") and not now.get("addresses"):
         # A server that is its own name server is not resolved after a bad upgrade, either. Then it does not answer.
@@ -78,7 +79,7 @@ def explain(detail: str, now: Observation | None) -> str:
     now = now or {}
     if _UNRESOLVED.search(detail):
         return "the controller can't resolve the server's name: check its DNS and ansible_host"
-    if _HOST_KEY.search(detail):
+    if is_wrong_host_key(detail):
         return "the server's host key is not the one in the controller's known_hosts: find out which of them has changed, and why"
     if _NO_ROUTE.search(detail):
         return "the controller has no network, or no route to the server"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ...module_utils._wait.polling import Clock, Deadline
 from .probe import parse_probe
-from .server_access import ServerUnavailable
+from .server_access import ServerUnavailable, is_wrong_host_key
 
 # In seconds.
 RETRY_INTERVAL = 1.0
@@ -19,14 +19,8 @@ MAX_ATTEMPT = 120  # a server may accept the login and then hang
 MIN_ATTEMPT = 20
 MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
 
-# Waiting does not help here: the server presents another key than the controller knows.
-_WRONG_HOST_KEY = re.compile(r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|[Hh]ost key for server .* does not match")
 # Ansible's words around ssh's own error.
 _SSH_ERROR_PREFIX = re.compile(r"^.*?via (?:ssh|scp|sftp): ", re.DOTALL)
-
-
-def is_wrong_host_key(error: str) -> bool:
-    return bool(_WRONG_HOST_KEY.search(error))
 
 
 def ssh_error(text: str) -> str:

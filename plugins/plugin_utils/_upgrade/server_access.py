@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
+# Messages of OpenSSH, and of paramiko, for a server that presents another key than the controller knows.
+_WRONG_HOST_KEY = re.compile(r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key for server .* does not match", re.IGNORECASE)
 # Messages of OpenSSH for a server that answers and refuses the login. Many attempts make programs such as fail2ban block the controller.
-REFUSALS = ("Permission denied", "Too many authentication failures", "Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED")
+_REFUSALS = ("Permission denied", "Too many authentication failures")
+
+
+def is_wrong_host_key(error: str) -> bool:
+    return bool(_WRONG_HOST_KEY.search(error))
 
 
 class ServerUnavailable(Exception):
@@ -17,7 +24,7 @@ class ServerUnavailable(Exception):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
-        self.is_refused = any(text in detail for text in REFUSALS)
+        self.is_refused = is_wrong_host_key(detail) or any(text in detail for text in _REFUSALS)
 
 
 class ServerAccess(Protocol):

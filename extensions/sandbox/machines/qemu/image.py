@@ -128,7 +128,7 @@ def _exclusive(path: Path) -> Iterator[None]:
 def _build_files(cache: Path, work_dir: Path, distribution: str) -> None:
     """Write everything but the saved state."""
     work_dir.mkdir(mode=0o700)
-    root_archive = _root_archive(cache, DISTRIBUTIONS[distribution])
+    root_archive = _root_archive(cache, distribution)
     _extract_kernel(work_dir)
     _write_initrd(work_dir)
     for key in ("client_key", "host_key"):
@@ -145,16 +145,18 @@ def _build_files(cache: Path, work_dir: Path, distribution: str) -> None:
         shutil.rmtree(work_dir / leftover)
 
 
-def _root_archive(cache: Path, packages: tuple[str, ...]) -> Path:
+def _root_archive(cache: Path, distribution: str) -> Path:
     """Return the root file system of the distribution, cached by its list of packages."""
-    suite = _suite()
+    packages, suite = DISTRIBUTIONS[distribution], _suite()
     key = hashlib.sha256(repr((suite, packages, NOT_INSTALLED)).encode()).hexdigest()[:16]
-    archive = cache / f"root-{key}.tar"
+    archive = cache / f"root-{distribution}-{key}.tar"
     if not archive.exists():
         unfinished = cache / "unfinished.tar"
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in NOT_INSTALLED]
         _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", '--aptopt=Acquire::Languages "none"', *excluded,
              suite, str(unfinished), *_package_sources())
+        for old in cache.glob(f"root-{distribution}-*.tar"):
+            old.unlink()
         unfinished.rename(archive)
     return archive
 
