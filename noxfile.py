@@ -247,10 +247,10 @@ OTHER_CORES = ["pytest-oldest", "secret-scan(oldest)", "secret-scan(middle)", "s
 
 @nox.session(
     name="test-all",
-    requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "test-real", "release-check"],
+    requires=["test", "pytest-slow", "mutants", "molecule", "ecosystem-checks", *OTHER_CORES, "release-check"],
 )
 def test_all(session: nox.Session) -> None:
-    """All checks, the slow tests, and the tests on the oldest supported ansible-core."""
+    """All checks but the benchmarks and test-real: the slow tests, and the tests on the oldest supported ansible-core, too."""
 
 
 @nox.session

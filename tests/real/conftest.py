@@ -32,7 +32,7 @@ def _launch(**options: Any) -> Iterator[SandboxHandle]:
 
     if missing := missing_packages(options.get("distribution", "debian")):
         pytest.skip(f"real machines need the packages {' '.join(missing)}")
-    with launch(vpsorg_servers=1, ilkbyte_servers=1, machines="qemu", speed=SPEED, **options) as sandbox:
+    with launch(**{"vpsorg_servers": 1, "ilkbyte_servers": 1, "machines": "qemu", "speed": SPEED, **options}) as sandbox:
         yield sandbox
 
 
@@ -51,6 +51,13 @@ def memory_sandbox() -> Iterator[SandboxHandle]:
 def rpm_sandbox() -> Iterator[SandboxHandle]:
     """The machines have dnf."""
     yield from _launch(distribution="rpm")
+
+
+@pytest.fixture
+def real_three(tmp_path: Path) -> Iterator[RealUpgrades]:
+    """Two machines at VPS.org, one at Ilkbyte."""
+    for sandbox in _launch(vpsorg_servers=2):
+        yield from _new_machines(sandbox, tmp_path)
 
 
 @pytest.fixture

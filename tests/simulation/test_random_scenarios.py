@@ -17,7 +17,7 @@ from strategies import steps
 if TYPE_CHECKING:
     from virtual_time import VirtualTime
 
-QUICK_COUNT, FULL_COUNT = 8, 300  # scenarios in each part
+QUICK_COUNT, FULL_COUNT = 8, 100  # scenarios in each part
 STEPS_PER_SCENARIO = 6
 
 
