@@ -15,6 +15,11 @@ systemctl enable --quiet systemd-networkd ssh cron
 # What waits for the internet, or works in the background and so disturbs short tests.
 systemctl mask --quiet apt-daily.timer apt-daily-upgrade.timer systemd-networkd-wait-online.service systemd-timesyncd.service \
   e2scrub_all.timer e2scrub_reap.service dpkg-db-backup.timer fstrim.timer getty@tty1.service
+# What no test needs, and what an emulated processor takes seconds for at each boot.
+systemctl mask --quiet modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service modprobe@efi_pstore.service \
+  modprobe@fuse.service modprobe@loop.service dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+  sys-fs-fuse-connections.mount sys-kernel-config.mount systemd-update-utmp.service systemd-update-utmp-runlevel.service
+systemctl set-default --quiet multi-user.target
 
 # `admin` needs a password for sudo, `deploy` needs none; its password is `admin`.
 for user in admin deploy; do useradd --create-home --shell /bin/bash "$user"; done
@@ -31,7 +36,7 @@ done
 rm -f /etc/ssh/ssh_host_*
 mv /srv/host_key /etc/ssh/ssh_host_ed25519_key
 chmod 600 /etc/ssh/ssh_host_ed25519_key
-echo 'HostKey /etc/ssh/ssh_host_ed25519_key' >/etc/ssh/sshd_config.d/10-lab.conf
+printf 'HostKey /etc/ssh/ssh_host_ed25519_key\nKexAlgorithms curve25519-sha256\n' >/etc/ssh/sshd_config.d/10-lab.conf
 
 # The sandbox waits for this line on the serial console.
 cat >/etc/systemd/system/announce.service <<'UNIT'
