@@ -55,6 +55,9 @@ PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_p
 # Shown to a person; a provider or a server may have supplied a part of it.
 DISPLAYED_KEYS = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
 
+# Read by later steps. A login password may be a common word, such as the user's name, and must not mask that there. None of them contains one.
+STEP_DATA = frozenset({"run", "outcome", "verification", "stdout", "package_manager", "lock_script"})
+
 # Every strategy loads this action in the process of ansible-playbook before it starts the first step in another process.
 watch_exit(C.DEFAULT_LOCAL_TMP, lambda message: Display().error(message, wrap_text=False))
 
@@ -84,9 +87,12 @@ class ActionModule(ControllerAction):
             parameters = dict(validation.validated_parameters)
             parameters.update(parameters.pop("options"))
             parameters["state_dir"] = os.path.abspath(parameters["state_dir"])  # the guard has another working directory
-            redactor = Redactor([*credential_values(parameters), *self._connection_secrets(task_vars)])
-            result = redactor.redact(self._run_step(parameters, task_vars))
-            return {key: sanitize_nested(value) if key in DISPLAYED_KEYS else value for key, value in result.items()}
+            credentials = credential_values(parameters)
+            result = self._run_step(parameters, task_vars)
+            step_data = Redactor(credentials).redact({key: value for key, value in result.items() if key in STEP_DATA})
+            texts = {key: value for key, value in result.items() if key not in STEP_DATA}
+            texts = Redactor([*credentials, *self._connection_secrets(task_vars)]).redact(texts)
+            return {**step_data, **{key: sanitize_nested(value) if key in DISPLAYED_KEYS else value for key, value in texts.items()}}
 
     def _options(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         """The task's options, with those of the run's first step, and with the provider's.

@@ -198,7 +198,7 @@ def test_failures_are_reported_as_data(action):
 
 
 def test_no_secret_leaves_with_a_result(action):
-    action.result = {"changed": False, "msg": f"with {TOKEN}", "run": {"deep": [TOKEN, "hunter2-password"]}, TOKEN: "a key"}
+    action.result = {"changed": False, "msg": f"with {TOKEN}", "run": {"deep": [TOKEN]}, TOKEN: "a key", "reason": "hunter2-password"}
     result = action.run(guarded_upgrade_api_token=TOKEN, ansible_password="hunter2-password")
     assert TOKEN not in repr(result) and "hunter2" not in repr(result)
 
@@ -223,6 +223,14 @@ def test_the_context(action, tmp_path, monkeypatch):
 
 
 # --- the connection
+
+
+def test_a_password_that_is_the_users_name_does_not_change_what_later_steps_read(action):
+    action.result = {"msg": "sudo: deploy", "outcome": "upgraded", "run": {"login": {"settings": {"remote_user": "deploy"}}}}
+    for password in ("deploy", "upgraded"):
+        result = action.run(ansible_become_password=password)
+        assert result["run"] == action.result["run"] and result["outcome"] == "upgraded"
+    assert action.run(ansible_become_password="deploy")["msg"] == "sudo: ********"
 
 
 def test_the_plan_records_how_it_logs_in_without_secrets(action):
