@@ -22,6 +22,7 @@ from ._server_facts import forget_interpreter
 from ._time_limit import TimeLimitExceeded, time_limit
 from ._upgrade.server_access import ServerUnavailable
 
+KEEP_OPEN_TIMEOUT = 20  # seconds
 REQUIRES_TERMINAL = "you must have a tty"  # of sudo with requiretty
 
 SCRIPT_START = "exec </dev/null\nLC_ALL=C\nexport LC_ALL\n"
@@ -65,6 +66,15 @@ class ServerShell:
             raise ServerUnavailable(f"no answer within {seconds:.0f} s") from None
         except AnsibleError as error:
             raise ServerUnavailable(_message(error)) from None
+
+    def keep_open(self) -> bool:
+        """See `ServerAccess.keep_open`. Without a shared connection this would be one more login."""
+        if not getattr(self._action._connection, "_persistent", False):
+            return False
+        try:
+            return self._execute("true", KEEP_OPEN_TIMEOUT, new_login=False)["rc"] == 0
+        except ServerUnavailable:
+            return False
 
     def find_module_problem(self, seconds: float) -> str | None:
         """See `ServerAccess.find_module_problem`. A Python interpreter that an upgrade has replaced is searched again."""

@@ -50,3 +50,9 @@ class ServerAccess(Protocol):
 
     def find_module_problem(self, seconds: float) -> str | None:
         """Return why no module of Ansible runs on the server; None if one does. Raise ServerUnavailable if it can't be reached."""
+
+    def keep_open(self) -> bool:
+        """Use the connection that is open already, which ssh would close after a minute. Return whether it still works.
+
+        If no new login works, only this connection reaches the server's logs.
+        """

@@ -107,7 +107,7 @@ class CheckSteps(StepBase):
         params = self._params
         record = self._send(self._record, self._transition(states.CHECKING, params["check_timeout"]))
         before, retry = record.data["before"] or {}, _Retry(params["check_timeout"])
-        has_logged_in, runs_modules = False, not before.get("modules_run")
+        has_logged_in, runs_modules, is_open = False, not before.get("modules_run"), True
         while True:
             is_refused = False
             try:
@@ -121,6 +121,7 @@ class CheckSteps(StepBase):
             except ServerUnavailable as failure:
                 is_refused = failure.is_refused
                 problems = [str(failure) if has_logged_in else f"a new login is not possible ({failure})"]
+                is_open = is_open and self._server.keep_open()
             if not problems:
                 break
             self._pause_or_fail(record, retry, problems, is_refused, states.CHECKING)

@@ -68,6 +68,17 @@ def test_a_new_login_has_no_shared_connection(variables, tmp_path):
     assert [part for part in with_new_login if part not in ("-S", "none")] == without
 
 
+@pytest.mark.parametrize(("variables", "answer", "works", "commands"), [
+    ({}, OK, True, 1), ({}, AnsibleConnectionFailure("lost"), False, 1), ({"ansible_ssh_args": "-o ControlPath=none"}, OK, False, 0),
+])
+def test_an_open_connection_is_used_to_keep_it(variables, answer, works, commands, tmp_path):
+    action = Action(ansible_control_path_dir=str(tmp_path), **variables)
+    action._connection._build_command("ssh", "ssh", "192.0.2.1", "true")
+    action.answers = [answer]
+    assert ServerShell(action, {}).keep_open() is works
+    assert len(action.calls) == commands
+
+
 def test_a_failed_login_leaves_the_arguments_as_they_were(tmp_path):
     action = Action(ansible_control_path_dir=str(tmp_path), ansible_ssh_extra_args="-o LogLevel=ERROR")
     action.answers = [AnsibleConnectionFailure("Failed to connect to the host via ssh: Permission denied (publickey).")]

@@ -44,6 +44,8 @@ class Server:
         self.outputs = list(outputs)
         self.module_problems: list[str | None] = [None]
         self.logins: list[bool] = []
+        self.is_open = True
+        self.kept_open: list[bool] = []
         self.limits: list[float] = []
         self.facts: dict[str, Any] = {}
         self.requires_terminal = False
@@ -56,6 +58,10 @@ class Server:
         if isinstance(found, Exception):
             raise found
         return found() if callable(found) else found
+
+    def keep_open(self) -> bool:
+        self.kept_open.append(self.is_open)
+        return self.is_open
 
     def find_module_problem(self, seconds: float) -> str | None:
         return self.module_problems.pop(0) if len(self.module_problems) > 1 else self.module_problems[0]
@@ -133,11 +139,20 @@ def test_the_first_probe_logs_in_again_and_the_others_use_the_open_connection(up
     assert upgrade.record.state == states.CONFIRMED
 
 
+def test_an_open_connection_that_is_lost_too_is_left_alone(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(SILENT)
+    server.is_open = False
+    upgrade.fails(server, "a new login is not possible")
+    assert len(server.logins) > 1 and server.kept_open == [False], "each attempt would be one more login"
+
+
 @pytest.mark.parametrize("failure", [REFUSED, SILENT, ServerUnavailable("no answer within 60 s")])
 def test_every_new_login_fails(upgrade: Upgrade, failure: ServerUnavailable) -> None:
     upgrade.start()
     server = Server(failure)
     upgrade.fails(server, f"a new login is not possible ({failure})")
+    assert len(server.kept_open) == len(server.logins), "the open connection alone reaches the logs"
     assert all(server.logins)
 
 
