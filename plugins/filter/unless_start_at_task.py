@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: unless_start_at_task
-short_description: Reject --start-at-task for the role guarded_upgrade
+short_description: Reject --start-at-task and --skip-tags always for the role guarded_upgrade
 version_added: 0.1.0
 description:
   - Internal filter of the role C(rewind.vps.guarded_upgrade). Use the role.
-  - Returns its input, and fails if C(ansible-playbook) was called with C(--start-at-task).
-  - The role imports a file of tasks with it. Ansible evaluates that when it loads the playbook, so also if C(--start-at-task) skips the role's tasks.
+  - Returns its input, and fails if C(ansible-playbook) was called with C(--start-at-task), or with C(--skip-tags always).
+  - The role imports a file of tasks with it. Ansible evaluates that when it loads the playbook, so also if these options skip the role's tasks.
 author:
   - rewind.vps contributors (@rewind-vps)
 options:
@@ -37,6 +37,10 @@ from ansible.errors import AnsibleFilterError
 
 
 def unless_start_at_task(name: str) -> str:
+    if "always" in (context.CLIARGS.get("skip_tags") or ()):
+        raise AnsibleFilterError(
+            "--skip-tags always would skip the plan of a guarded upgrade, so the playbook was not started. Next: run without it."
+        )
     if context.CLIARGS.get("start_at_task"):
         raise AnsibleFilterError(
             "--start-at-task can skip steps of a guarded upgrade, or all of it, so the playbook was not started. Next: run without it."

@@ -11,21 +11,22 @@ from typing import Any
 
 from ansible import constants as C
 from ansible import context as command_line
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ansible.playbook.block import Block
 from ansible.playbook.handler import Handler
 from ansible.playbook.role_include import IncludeRole
-from ansible.plugins.loader import action_loader, module_loader, strategy_loader
+from ansible.plugins.loader import strategy_loader
 from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig
 
 from ...module_utils._errors import invalid_argument
+from .include_targets import is_template
 from .tag_selection import TagSelection
-from .task_rules import DEBUGGER_OFF, Situation, TaskFacts, find_problem
+from .task_facts import HAS_END_ROLE, TaskReader
+from .task_rules import DEBUGGER_OFF, Situation, find_problem
 from .task_walk import TaskWalk, location_of, tasks_of
 
 OWN_COLLECTION = "rewind.vps"
-BATCH_KEYWORDS = ("run_once", "any_errors_fatal", "throttle")  # Ansible evaluates them outside of the tasks
 
 
 class PlayAnalysis:
@@ -41,11 +42,11 @@ class PlayAnalysis:
         self._task, self._play, self._loader, self._host = task, task.play, loader, host
         self._variable_manager = task.get_variable_manager()
         self._strategies = strategy_names(getattr(self._play, "strategy", None))
-        self._situation = Situation(servers=len(batch), is_linear=self.is_linear)
+        self._situation = Situation(servers=len(batch), is_linear=self.is_linear, has_end_role=HAS_END_ROLE)
         self._tags = TagSelection(task, self._variable_manager, loader, is_own_playbook)
-        self._plugins: dict[Any, tuple[bool, bool]] = {}
         self._handler_names: tuple[int, set[str]] = (-1, set())
         self._walk: Any = None
+        self._reader: Any = None
 
     @property
     def is_linear(self) -> bool:
@@ -116,6 +117,7 @@ class PlayAnalysis:
     def _visit_all(self, tasks: list[str] | None, roles: list[str], others: list[str], collect: bool = False) -> list[str]:
         elsewhere = self._blocks_elsewhere() if not collect and not self.is_linear and self._situation.servers > 1 else []
         self._walk = TaskWalk(self._play, self._variable_manager, self._loader, self._host, self._tags.collect if collect else self._check_task)
+        self._reader = TaskReader(self._walk, self._task._role)
         block = self._user_block()
         self._walk.walk_files(tasks or [], block)
         self._walk.walk_roles(roles, block)
@@ -147,7 +149,7 @@ class PlayAnalysis:
             return False
         if not self._situation.is_guarded and self._is_own(task):
             return False
-        problem = find_problem(self._facts_of(task), self._situation)
+        problem = find_problem(self._reader.read(task), self._situation)
         if problem:
             raise invalid_argument(*problem)
         self._check_notifications(task)
@@ -163,57 +165,21 @@ class PlayAnalysis:
             return True
         return isinstance(task, IncludeRole) and str(task._role_name).rpartition(".")[2] == own.get_name(include_role_fqcn=False)
 
-    def _facts_of(self, task: Any) -> TaskFacts:
-        action, values, unreadable = self._action_of(task), {}, None
-        for keyword in BATCH_KEYWORDS:
-            raw = getattr(task, keyword)
-            try:
-                values[keyword] = self._walk.evaluate(task, raw) if _is_template(raw) else raw
-                if keyword == "throttle":
-                    int(values[keyword] or 0)
-            except Exception:  # whatever a template or int() may raise
-                unreadable = unreadable or keyword
-        return TaskFacts(
-            location=location_of(task), action=action, meta=str(task.args.get("_raw_params")) if action in C._ACTION_META else None,
-            is_unknown_action=action is not None and self._plugin_facts(action, task)[0],
-            bypasses_host_loop=action is not None and self._plugin_facts(action, task)[1], run_once=bool(values.get("run_once")),
-            # Up to ansible-core 2.20 a template in this keyword is not evaluated, and counts as true.
-            any_errors_fatal=bool(task.any_errors_fatal), debugger=task.debugger, unreadable_keyword=unreadable,
-            is_handler=isinstance(task, Handler), in_own_role=task._role is not None and task._role is self._task._role,
-        )
-
-    def _action_of(self, task: Any) -> str | None:
-        try:
-            return str(self._walk.evaluate(task, task.action) if _is_template(task.action) else task.action)
-        except Exception:  # whatever a template may raise
-            return None
-
-    def _plugin_facts(self, action: str, task: Any) -> tuple[bool, bool]:
-        """Return whether there is no module of this name, and whether its action bypasses the host loop."""
-        key = (action, *(task.collections or ()))
-        if key not in self._plugins:
-            try:
-                loaders = (module_loader, action_loader)
-                is_known = any(loader.find_plugin_with_context(action, collection_list=task.collections).resolved for loader in loaders)
-                plugin = action_loader.get(action, class_only=True, collection_list=task.collections) if is_known else None
-            except Exception:  # one that was removed or that can't be imported, which fails its task
-                is_known, plugin = True, None
-            self._plugins[key] = not is_known, bool(getattr(plugin, "BYPASS_HOST_LOOP", False))
-        return self._plugins[key]
-
     def _check_notifications(self, task: Any) -> None:
         """Raise `invalid_argument` for a handler that does not exist: Ansible ends the whole run when a task notifies it."""
         if not C.config.get_config_value("ERROR_ON_MISSING_HANDLER"):
             return
         for name in _as_list(task.notify):
             try:
-                handler = str(self._walk.evaluate(task, name) if _is_template(name) else name)
+                handler = str(self._walk.evaluate(task, name) if is_template(name) else name)
             except AnsibleError:
                 continue
-            if handler not in self._known_handlers():
-                raise invalid_argument(
-                    f"{location_of(task)} notifies the handler {handler}, which does not exist; Ansible would end the whole run", "correct its name",
-                )
+            if handler in self._known_handlers():
+                continue
+            problem = f"{location_of(task)} notifies the handler {handler}, which does not exist; Ansible would end the whole run"
+            if not self._walk.warnings:
+                raise invalid_argument(problem, "correct its name")
+            self._walk.warnings.append(f"{problem}, unless a role has it that is known at run time only")
 
     def _known_handlers(self) -> set[str]:
         """Return the names and topics of the handlers that are loaded so far."""
@@ -222,12 +188,14 @@ class PlayAnalysis:
             names = set()
             for handler in tasks_of(self._play.handlers):
                 names.update(_as_list(handler.listen))
-                if handler.name and _is_template(handler.name):
+                if handler.name and is_template(handler.name):
                     variables = self._variable_manager.get_vars(play=self._play, task=handler)
                     try:
                         handler.name = Templar(loader=self._loader, variables=variables).template(handler.name)
-                    except AnsibleError:
+                    except AnsibleUndefinedVariable:
                         continue  # Ansible can't use this name either
+                    except AnsibleError as error:  # up to ansible-core 2.18 it ends the whole run
+                        raise invalid_argument(f"The name of the handler {handler.name} can't be evaluated ({error})", "correct it") from None
                 if handler.name:
                     names.update((handler.name, handler.get_name(include_role_fqcn=False), handler.get_name(include_role_fqcn=True)))
             self._handler_names = (len(self._play.handlers), names)
@@ -243,7 +211,3 @@ def strategy_names(strategy: str | None) -> set[str]:
 def _as_list(value: Any) -> list[Any]:
     """Return a keyword's value as the list that Ansible makes of it when the task runs."""
     return [value] if isinstance(value, str) else list(value or [])
-
-
-def _is_template(value: Any) -> bool:
-    return isinstance(value, str) and ("{{" in value or "{%" in value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 HARMLESS_META_ACTIONS = ("flush_handlers", "reset_connection", "clear_facts", "noop")
 # They act on all hosts of the batch, whichever host runs them.
 BATCH_META_ACTIONS = ("end_play", "end_batch", "clear_host_errors", "refresh_inventory")
+OTHER_META_ACTIONS = ("end_host", "end_role", "role_complete")
 DEBUGGER_OFF = ("never", None, "")
 
 NO_CONDITION_HINT = "use a condition on the tasks instead"
@@ -24,7 +25,8 @@ class TaskFacts:
 
     :ivar action: the module; None if its name is known at run time only.
     :ivar meta: the action of a meta task.
-    :ivar unreadable_keyword: a keyword that Ansible evaluates for all servers at once, and can't.
+    :ivar unreadable_keyword: a keyword that Ansible evaluates outside of the tasks, and can't.
+    :ivar plugin_error: why the module's action plugin can't be loaded.
     :ivar in_own_role: whether the task is in a file of the user, which Ansible counts to this role.
     """
 
@@ -37,6 +39,7 @@ class TaskFacts:
     any_errors_fatal: bool = False
     debugger: str | None = None
     unreadable_keyword: str | None = None
+    plugin_error: str | None = None
     is_handler: bool = False
     in_own_role: bool = False
 
@@ -47,6 +50,7 @@ class Situation:
 
     servers: int  # of the batch
     is_linear: bool
+    has_end_role: bool = True  # since ansible-core 2.18
     is_guarded: bool = True  # False for tasks beside the role, which run for one server while the role works on another
 
 
@@ -60,6 +64,8 @@ def _meta_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] | No
     meta = task.meta
     if meta is None:
         return None
+    if meta not in HARMLESS_META_ACTIONS + BATCH_META_ACTIONS + OTHER_META_ACTIONS or (meta == "end_role" and not situation.has_end_role):
+        return f"has meta: {meta}, which this version of ansible-core does not have, and which would end the whole run", "correct its name"
     if not situation.is_guarded:
         if meta in BATCH_META_ACTIONS:
             return f"has meta: {meta}, which would end the upgrade of the other servers without an outcome", ONE_SERVER_HINT
@@ -74,7 +80,7 @@ def _meta_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] | No
 
 
 def _keyword_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] | None:
-    if task.unreadable_keyword and situation.is_guarded:
+    if task.unreadable_keyword and (situation.is_guarded or task.meta):
         return (
             f"has a {task.unreadable_keyword} that can't be evaluated now; if Ansible can't evaluate it later, it ends the whole run",
             "set it to a value, or define its variables before the role",
@@ -83,6 +89,8 @@ def _keyword_problem(task: TaskFacts, situation: Situation) -> tuple[str, str] |
         return "has a module whose name is known at run time only, and which could end the play for the server", "write its name"
     if task.is_unknown_action and situation.is_guarded:
         return f"uses {task.action}, which does not exist", "correct its name, or install its collection"
+    if task.plugin_error:
+        return f"uses {task.action}, whose action plugin can't be loaded ({task.plugin_error}), which would end the whole run", "correct the plugin"
     if task.debugger not in DEBUGGER_OFF:
         return f"has debugger: {task.debugger}, which would wait for a person while the guard's time runs", "remove it"
     if task.bypasses_host_loop and not situation.is_linear and (situation.is_guarded or situation.servers > 1):

@@ -26,16 +26,11 @@ from ansible.playbook.task import Task
 from ansible.playbook.task_include import TaskInclude
 from ansible.template import Templar
 
-try:
-    from ansible.template import trust_as_template  # since ansible-core 2.19
-except ImportError:
-    def trust_as_template(value):
-        return value
+from .include_targets import include_targets, names_in
 
 # A name with one of these may have another value when the include runs.
 CAN_CHANGE = re.compile(r"\b(?:d|default|defined|lookup|query|q)\b")
 MAX_INCLUDES = 2000  # an include that includes itself with another variable each time ends here
-LOOP_QUERY = trust_as_template("{{ query(rewind_loop_with, *rewind_loop_terms) }}")
 # What an include passes on and the rules depend on: a file is walked again if it is different.
 INHERITED_KEYWORDS = ("run_once", "any_errors_fatal", "debugger", "throttle", "collections")
 
@@ -48,11 +43,13 @@ class TaskWalk:
 
     Attributes:
         warnings: Includes whose names are known at run time only.
+        later_variables: Variables that the visited tasks set when they run.
     """
 
     def __init__(self, play: Any, variable_manager: Any, loader: Any, host: str, visit: Callable[[Task], bool]) -> None:
         self.warnings: list[str] = []
-        self._play, self._loader, self._visit = play, loader, visit
+        self.later_variables: set[str] = set()
+        self._play, self.loader, self._visit = play, loader, visit
         self._variable_manager = variable_manager
         self._host = variable_manager._inventory.get_host(host)
         self._seen: set[Any] = set()
@@ -79,71 +76,60 @@ class TaskWalk:
 
     def evaluate(self, task: Task, value: Any) -> Any:
         """Return a keyword's value for this host. Raise AnsibleError if it is known at run time only."""
-        return Templar(loader=self._loader, variables=self._variables(task)).template(value)
+        return Templar(loader=self.loader, variables=self.variables(task)).template(value)
 
     def variables_of_include(self, task: Task) -> dict[str, Any]:
         """Return the variables with which Ansible evaluates the tags of a task: those without a host."""
         return self._variable_manager.get_vars(play=self._play, task=task._parent.get_first_parent_include())
 
     def _load(self, kind: type, data: dict[str, Any], block: Block) -> Any:
-        return kind.load(data, block=block, role=block._role, variable_manager=self._variable_manager, loader=self._loader)
+        return kind.load(data, block=block, role=block._role, variable_manager=self._variable_manager, loader=self.loader)
 
-    def _variables(self, task: Task) -> dict[str, Any]:
+    def variables(self, task: Task) -> dict[str, Any]:
+        """Return the variables of a task for this host."""
         variables = self._variable_manager.get_vars(play=self._play, host=self._host, task=task)
         search_path = task.get_search_path()
-        variables["ansible_search_path"] = [*search_path, *({self._loader.get_basedir()} - set(search_path))]
+        variables["ansible_search_path"] = [*search_path, *({self.loader.get_basedir()} - set(search_path))]
         return variables
 
     def _walk_include_task(self, task: Any) -> None:
         is_role = isinstance(task, IncludeRole)
-        template = task._role_name if is_role else task.args["_raw_params"]
+        names = {"name": task._role_name if is_role else task.args["_raw_params"]}
+        if is_role:  # not `_from_files`, which up to ansible-core 2.16 has no directories
+            names.update({key: task.args[key] for key in task.FROM_ARGS if key in task.args})
         try:
-            targets = list(self._include_targets(task, template))
+            targets = list(include_targets(task, names, self.variables(task), self.loader))
         except Exception as error:  # undefined variables, lookups and filters that fail: whatever a template may raise
             self.warnings.append(
                 f"{location_of(task)} includes what is known at run time only, so its tasks are not checked before the upgrade ({_first_line(error)})"
             )
             return
-        for name, loop_variables in targets:
+        later = sorted(self.later_variables & names_in([names, task.loop]))
+        if later:
+            self.warnings.append(
+                f"{location_of(task)} may include other files than those that are checked before the upgrade: its name depends on "
+                f"{', '.join(later)}, which a task before it sets"
+            )
+        for target, loop_variables in targets:
             include = task.copy(exclude_parent=True)
             include._parent, include.vars = task._parent, {**task.vars, **loop_variables}
+            name = target["name"]
             try:
-                blocks = self._load_role(include, name) if is_role else self._load_file(include, self._find_file(include, name))
+                blocks = self._load_role(include, target) if is_role else self._load_file(include, self._find_file(include, name))
             except RecursionError:
                 raise AnsibleParserError(f"{location_of(task)} includes {name}, which includes itself without an end") from None
             except AnsibleError as error:
-                if isinstance(error, AnsibleParserError) or not (task.when or CAN_CHANGE.search(str(template))):
+                if isinstance(error, AnsibleParserError) or not (task.when or later or CAN_CHANGE.search(str(names))):
                     raise
                 self.warnings.append(f"{location_of(task)} may include {name}, which can't be loaded: {_first_line(error)}")
                 continue
+            except (TypeError, ValueError, AttributeError, KeyError) as error:  # Ansible has no message for it
+                raise AnsibleParserError(f"{location_of(task)} includes {name}, which Ansible can't load: {_first_line(error)}") from error
             self.walk_blocks(blocks)
-
-    def _include_targets(self, task: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return the names that an include can have, each with the variables of its loop."""
-        variables = self._variables(task)
-        loop_variable = str(getattr(task.loop_control, "loop_var", None) or "item")
-        if task.loop is None:
-            yield str(Templar(loader=self._loader, variables=variables).template(name)), {}
-            return
-        without_item = {key: value for key, value in variables.items() if key != loop_variable}
-        try:
-            yield str(Templar(loader=self._loader, variables=without_item).template(name)), {}
-            return
-        except AnsibleError:
-            pass  # the name depends on the item
-        templar = Templar(loader=self._loader, variables=variables)
-        items = templar.template(task.loop)
-        if task.loop_with:
-            terms = items if isinstance(items, (list, tuple)) else [items]
-            items = Templar(loader=self._loader, variables={
-                **variables, "rewind_loop_with": task.loop_with, "rewind_loop_terms": terms,
-            }).template(LOOP_QUERY)
-        for item in items:
-            yield str(Templar(loader=self._loader, variables={**variables, loop_variable: item}).template(name)), {loop_variable: item}
 
     def _find_file(self, task: Any, name: str) -> str:
         """Return the path of an included file, as `IncludedFile.process_include_results` does."""
-        loader, role = self._loader, task._role
+        loader, role = self.loader, task._role
         subdirectory = "handlers" if isinstance(task, Handler) else "tasks"
         parent, cumulative_path = task._parent, None
         while parent is not None:
@@ -170,7 +156,7 @@ class TaskWalk:
 
     def _load_file(self, include: Any, path: str) -> list[Block]:
         is_handler = isinstance(include, Handler)
-        data = _load_yaml(self._loader, path)
+        data = _load_yaml(self.loader, path)
         if not isinstance(data, (list, type(None))):
             raise AnsibleParserError(f"{path} must contain a list of tasks", obj=data)
         parent = include.build_parent_block()
@@ -178,17 +164,17 @@ class TaskWalk:
             return []
         blocks = load_list_of_blocks(
             data or [], play=self._play, parent_block=parent, role=include._role, use_handlers=is_handler, variable_manager=self._variable_manager,
-            loader=self._loader,
+            loader=self.loader,
         )
         return blocks if is_handler else self._filter_tags(blocks, include)
 
-    def _load_role(self, include: Any, name: str) -> list[Block]:
-        include._role_name = name
-        include._from_files = {key: str(self.evaluate(include, value)) for key, value in include._from_files.items()}
+    def _load_role(self, include: Any, target: dict[str, str]) -> list[Block]:
+        include._role_name = name = target["name"]
+        include._from_files = {key[:-len("_from")]: value for key, value in target.items() if key != "name"}
         apply = include.args.get("apply") or {}
         if not self._is_new((name, *sorted(include._from_files.items()), repr(apply)), include, include):
             return []
-        blocks, dummy = include.get_block_list(play=self._play, variable_manager=self._variable_manager, loader=self._loader)
+        blocks, dummy = include.get_block_list(play=self._play, variable_manager=self._variable_manager, loader=self.loader)
         return self._filter_tags(blocks, include)
 
     def _filter_tags(self, blocks: list[Block], include: Any) -> list[Block]:
@@ -204,9 +190,12 @@ class TaskWalk:
             target, role, isinstance(include, Handler), repr(sorted(include.get_vars().items(), key=lambda item: str(item[0]))),
             *(repr(getattr(parent, keyword, None)) for keyword in INHERITED_KEYWORDS),
         )
-        is_new = key not in self._seen and len(self._seen) < MAX_INCLUDES
+        if key in self._seen:
+            return False
+        if len(self._seen) == MAX_INCLUDES:
+            self.warnings.append(f"The tasks have more than {MAX_INCLUDES} different includes, so the rest is not checked before the upgrade")
         self._seen.add(key)
-        return is_new
+        return len(self._seen) <= MAX_INCLUDES
 
 
 def location_of(task: Any) -> str:

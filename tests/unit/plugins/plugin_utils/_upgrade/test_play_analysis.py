@@ -17,6 +17,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.vars.manager import VariableManager
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import play_analysis, task_walk
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.play_analysis import PlayAnalysis, strategy_names
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.task_walk import _load_yaml
@@ -104,6 +105,11 @@ def test_a_task_that_ends_the_play_is_found_in_any_spelling(site, task):
     {"include_tasks": "{{ item }}", "with_first_found": ["nowhere.yml", "deep/one.yml"]}, {"include_tasks": "deep/one.yml", "loop": "{{ later }}"},
     {"include_tasks": "{{ of_the_host }}/one.yml", "when": "false"}, {"include_tasks": "{{ lookup('first_found', ['deep/one.yml']) }}"},
     {"block": [{"include_tasks": "deep/one.yml"}], "when": "later is changed"}, {"include_role": {"name": "outer"}},
+    {"include_tasks": "{{ ['deep', 'x'][i] }}/one.yml", "loop": ["a"], "loop_control": {"index_var": "i"}},
+    {"include_tasks": "{{ ['deep'][ansible_loop.index0] }}/one.yml", "loop": ["a"], "loop_control": {"extended": True}},
+    {"include_tasks": "{{ name }}/one.yml", "loop": ["deep"], "loop_control": {"loop_var": "{{ 'name' }}"}},
+    {"include_tasks": "of_item.yml", "loop": ["deep"]}, {"include_role": {"name": "plain", "tasks_from": "{{ item }}"}, "loop": ["main", "other"]},
+    {"include_role": {"name": "plain", "tasks_from": "sub/nested.yml"}}, {"include_role": {"name": "plain", "tasks_from": "{{ 'other' }}"}},
     {"import_role": {"name": "outer"}},
     {"include_role": {"name": "{{ item }}", "tasks_from": "other"}, "loop": ["plain"]}, {"include_role": {"name": "depends"}},
 ], ids=str)
@@ -115,6 +121,8 @@ def test_everything_reachable_is_walked(site, include):
     site.write("roles/outer/tasks/more.yml", [{"include_role": {"name": "plain", "tasks_from": "other.yml"}}])
     site.write("roles/plain/tasks/main.yml", [DEBUG])
     site.write("roles/plain/tasks/other.yml", [END])
+    site.write("roles/plain/tasks/sub/nested.yml", [END])
+    site.write("of_item.yml", [{"include_tasks": "{{ item }}/one.yml"}])
     site.write("roles/depends/tasks/main.yml", [DEBUG])
     site.write("roles/depends/meta/main.yml", {"dependencies": [{"role": "outer"}]})
     assert "meta: end_host" in site.problem(DEBUG, include, facts={"of_the_host": "deep"})
@@ -134,9 +142,12 @@ def test_roles_checks_and_handlers_are_walked(site):
     assert "end_play" in site.problem(DEBUG, handlers=[{"name": "More", "import_tasks": site.write("ends.yml", [{"meta": "end_play"}])}])
 
 
-def test_an_end_of_a_users_role_does_not_leave_the_play(site):
+def test_an_end_of_a_users_role_does_not_leave_the_play(site, monkeypatch):
     site.write("roles/short/tasks/main.yml", [DEBUG, {"meta": "end_role"}, DEBUG])
+    monkeypatch.setattr(play_analysis, "HAS_END_ROLE", True)
     assert site.check({"include_role": {"name": "short"}}, roles=["short"]) == []
+    monkeypatch.setattr(play_analysis, "HAS_END_ROLE", False)
+    assert "does not have" in site.problem(roles=["short"])
 
 
 # --- errors that Ansible raises when it loads an include
@@ -150,6 +161,7 @@ def test_an_end_of_a_users_role_does_not_leave_the_play(site):
     ([{"include_role": {"name": "plain", "tasks_from": "missing"}}], "missing"), ([{"name": "No action"}], ""),
     ([{"include_tasks": {"file": "one.yml", "aply": {}}}], "aply"), ([{**DEBUG, "with_nonsense": [1]}], "with_nonsense"),
     ([{"import_tasks": "inner.yml"}], ""), ([{**DEBUG, "loop_control": "x"}], ""),
+    ([{**DEBUG, "tags": [["nested"]]}], "inner.yml"),
 ])
 def test_what_can_not_be_loaded(site, content, message):
     site.write("roles/plain/tasks/main.yml", [DEBUG])
@@ -169,9 +181,75 @@ def test_what_is_known_at_run_time_only_is_a_warning(site):
         (warning,) = site.check(include)
         assert "may include missing" in warning
     assert "missing.yml" in site.problem({"include_tasks": "{{ x }}.yml"}, facts={"x": "missing"})
+    site.write("known.yml", [DEBUG])
+    (warning,) = site.check({"set_fact": {"x": "other"}}, {"include_tasks": "{{ x }}.yml"}, facts={"x": "known"})
+    assert "may include other files" in warning and "x, which a task before it sets" in warning
     assert site.check({"include_tasks": "again.yml"}, facts={"again": site.write("again.yml", [
         {"include_tasks": "again.yml", "when": "tries | int < 5", "vars": {"tries": "{{ tries | default(0) | int + 1 }}"}},
     ])}) == [], "a retry"
+
+
+def test_the_files_of_an_included_role(site):
+    site.write("roles/plain/tasks/main.yml", [DEBUG])
+    site.write("roles/plain/tasks/other.yml", [DEBUG])
+    assert site.check({"include_role": {"name": "plain", "tasks_from": "{{ unknown_here | default(omit) }}"}}) == []
+    assert site.check({"include_role": {"name": "plain", "tasks_from": "{{ item }}"}, "loop": ["main", "other"]}) == []
+    (warning,) = site.check({"include_role": {"name": "plain", "tasks_from": "{{ registered.stdout }}"}})
+    assert "known at run time only" in warning
+    assert "missing" in site.problem({"include_role": {"name": "plain", "tasks_from": "{{ item }}"}, "loop": ["main", "missing"]})
+
+
+def test_more_includes_than_are_walked(site, monkeypatch):
+    monkeypatch.setattr(task_walk, "MAX_INCLUDES", 3)
+    site.write("inner.yml", [DEBUG])
+    (warning,) = site.check({"include_tasks": "inner.yml", "loop": [1, 2, 3, 4, 5]})
+    assert "more than 3 different includes" in warning
+
+
+# --- errors that Ansible raises outside of the tasks
+
+
+REGISTER = {**DEBUG, "register": "said"}
+
+
+@pytest.mark.parametrize("meta", ["flush_handlers", "clear_facts"])
+def test_conditions_of_meta_tasks(site, meta):
+    for condition in ("unknown_here", "unknown_here is changed", "a ===", "1 is no_such_test", "web1_only.missing"):
+        assert "has a when that can't be evaluated" in site.problem(REGISTER, {"meta": meta, "when": condition}, facts={"web1_only": {}})
+        assert "has a when" in site.problem({"block": [{"meta": meta}], "when": condition}, facts={"web1_only": {}})
+    for condition in (
+        "said is changed", ["true", "said.x.y"], "ansible_facts.x.y", "hostvars['web2'].x", "unknown_here is defined", "own | default(false)",
+    ):
+        assert site.check(REGISTER, {"meta": meta, "when": condition}) == []
+    assert site.check({"set_fact": {"made": True}}, {"meta": meta, "when": "made"}) == []
+    assert site.check({"include_vars": "x.yml"}, {"meta": meta, "when": "made"}) == []
+    handlers = [{"name": "Forget", "meta": meta, "when": "unknown_here"}]
+    assert ("has a when" if meta == "clear_facts" else "in a handler") in site.problem(DEBUG, handlers=handlers)
+    site.write("later.yml", [{"meta": meta, "when": "unknown_here"}])
+    assert "has a when" in site.problem(DEBUG, servers=3, strategy="free", post_tasks=[{"include_tasks": "later.yml"}])
+
+
+@pytest.mark.parametrize("keyword", [{"remote_user": "{{ x }}"}, {"become_user": "{{ x }}"}, {"vars": {"ansible_user": "{{ x }}"}}], ids=str)
+def test_keywords_of_a_reset_of_the_connection(site, keyword):
+    assert "that can't be evaluated" in site.problem({"meta": "reset_connection", **keyword})
+    assert site.check({"meta": "reset_connection", **keyword}, facts={"x": "root"}) == []
+    assert site.check({**DEBUG, "register": "x"}, {"meta": "reset_connection", **keyword}) == []
+
+
+@pytest.mark.parametrize("include", [{"public": "maybe"}, {"allow_duplicates": "{{ x }}"}, {"rolespec_validate": "maybe"}], ids=str)
+def test_keywords_of_an_included_role(site, include):
+    site.write("roles/plain/tasks/main.yml", [DEBUG])
+    (keyword,) = include
+    assert f"has a {keyword}" in site.problem({"include_role": {"name": "plain", **include}})
+    assert site.check({"include_role": {"name": "plain", keyword: "{{ true }}"}}, {"include_role": {"name": "plain", keyword: False}}) == []
+
+
+def test_an_action_plugin_that_can_not_be_loaded(site):
+    for number, code in enumerate(("import no_such_library", "def (:", "x = 1")):
+        site.write(f"roles/broken{number}/tasks/main.yml", [{f"broken{number}": {}}])
+        site.write(f"roles/broken{number}/action_plugins/broken{number}.py", code)
+        site.write(f"roles/broken{number}/library/broken{number}.py", "")
+        assert f"uses broken{number}, whose action plugin can't be loaded" in site.problem(roles=[f"broken{number}"])
 
 
 def test_a_handler_that_does_not_exist_is_found_where_it_is_notified(site):
@@ -184,6 +262,10 @@ def test_a_handler_that_does_not_exist_is_found_where_it_is_notified(site):
     assert site.check(roles=["app"]) == []
     assert "restart" in site.problem({**DEBUG, "notify": "restart"}, roles=["app"]), "the role with it is included later"
     assert site.check({**DEBUG, "notify": "{{ item }}", "loop": ["a"]}) == [], "known at run time only"
+    later = {"include_role": {"name": "{{ registered.stdout }}"}}
+    assert ["known at run time only" in warning for warning in site.check(later, {**DEBUG, "notify": "restart"})] == [True, True]
+    assert site.check({**DEBUG, "notify": "a"}, handlers=[{**DEBUG, "name": "a"}, {**DEBUG, "name": "{{ unknown_here }}"}]) == []
+    assert "can't be evaluated" in site.problem({**DEBUG, "notify": "a"}, handlers=[{**DEBUG, "name": "a"}, {**DEBUG, "name": "{{ 1 | no_filter }}"}])
 
 
 def test_a_file_without_line_numbers_is_named(site):
@@ -221,6 +303,7 @@ def test_tasks_that_every_server_runs_by_itself(site):
 def test_keywords_that_ansible_can_not_evaluate(site, keyword):
     assert keyword in site.problem({**DEBUG, keyword: "{{ unknown_here }}"}, servers=2)
     assert "throttle" in site.problem({**DEBUG, "throttle": "many"})
+    assert "throttle" in site.problem({**DEBUG, "throttle": None})
 
 
 @pytest.mark.parametrize("task", [{"meta": "end_play"}, {"meta": "clear_host_errors"}, {"pause": {}}, {**DEBUG, "run_once": True}, UNKNOWN])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.task_rules import Situation, TaskFacts, find_problem
@@ -46,10 +48,18 @@ def test_meta_actions_that_depend_on_where_they_are():
         assert "the other servers" in meta(ELSEWHERE, name)
 
 
+def test_meta_actions_that_this_version_of_ansible_does_not_have():
+    for situation in (ALONE, ELSEWHERE):
+        assert "does not have" in meta(situation, "end_hots") and "does not have" in meta(situation, "{{ x }}")
+        assert not meta(situation, "end_role")
+        assert "does not have" in meta(replace(situation, has_end_role=False), "end_role")
+
+
 @pytest.mark.parametrize(("fields", "situations"), [
     ({"run_once": True}, (BATCH, FREE, ELSEWHERE)), ({"any_errors_fatal": True}, (BATCH, FREE)),
     ({"bypasses_host_loop": True, "action": "pause"}, (BATCH, FREE, FREE_ALONE, ELSEWHERE)),
-    ({"unreadable_keyword": "throttle"}, EVERYWHERE), ({"action": None}, EVERYWHERE), ({"debugger": "on_failed"}, (*EVERYWHERE, ELSEWHERE)),
+    ({"unreadable_keyword": "throttle"}, EVERYWHERE), ({"action": None}, EVERYWHERE), ({"plugin_error": "x"}, (*EVERYWHERE, ELSEWHERE)),
+    ({"unreadable_keyword": "when", "meta": "noop"}, (*EVERYWHERE, ELSEWHERE)), ({"debugger": "on_failed"}, (*EVERYWHERE, ELSEWHERE)),
     ({"debugger": "never"}, ()), ({}, ()),
 ])
 def test_keywords(fields, situations):
