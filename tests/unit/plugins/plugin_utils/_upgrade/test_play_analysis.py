@@ -161,7 +161,6 @@ def test_an_end_of_a_users_role_does_not_leave_the_play(site, monkeypatch):
     ([{"include_role": {"name": "plain", "tasks_from": "missing"}}], "missing"), ([{"name": "No action"}], ""),
     ([{"include_tasks": {"file": "one.yml", "aply": {}}}], "aply"), ([{**DEBUG, "with_nonsense": [1]}], "with_nonsense"),
     ([{"import_tasks": "inner.yml"}], ""), ([{**DEBUG, "loop_control": "x"}], ""),
-    ([{**DEBUG, "tags": [["nested"]]}], "inner.yml"),
 ])
 def test_what_can_not_be_loaded(site, content, message):
     site.write("roles/plain/tasks/main.yml", [DEBUG])
@@ -169,6 +168,14 @@ def test_what_can_not_be_loaded(site, content, message):
     site.write("inner.yml", content)
     assert message in site.problem({"include_tasks": "inner.yml", "when": "false"})
     assert message in site.problem(roles=["wrapped"])
+
+
+def test_what_ansible_fails_to_load_without_a_message_of_its_own(site, monkeypatch):
+    """As since ansible-core 2.19 for tags in a list in a list."""
+    def fail(*arguments, **keywords):
+        raise TypeError("unhashable type")
+    monkeypatch.setattr(task_walk, "load_list_of_blocks", fail)
+    assert "upgrade.yml, which Ansible can't load: unhashable type" in site.problem(DEBUG)
 
 
 def test_what_is_known_at_run_time_only_is_a_warning(site):
