@@ -19,7 +19,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import p
 
 VARIABLES = Path(__file__).resolve().parents[3] / "roles" / "guarded_upgrade" / "vars" / "main.yml"
 RUN_ID = "20260101T000000Zab12"
-SHELLS = [shell for shell in ("dash", "bash", "busybox sh", "ksh") if shutil.which(shell.split()[0])]
+SHELLS = [shell for shell in ("dash", "bash", "busybox sh", "zsh", "ksh") if shutil.which(shell.split()[0])]
 
 
 class Scripts:
