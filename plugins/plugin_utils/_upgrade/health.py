@@ -26,21 +26,42 @@ def find_problems(before: Probe, after: Probe, *, check_units: bool) -> list[str
     if after.get("failed_units") is None:
         return [*problems, "systemd can't be queried any more"]
     problems += _listed("failed since the upgrade", new_failed_units(before, after))
-    known = unstable_units(before)
-    problems += _listed("waiting for another restart", [unit for unit in after.get("restarting") or [] if unit not in known])
+    stopped = set(after.get("stopped") or [])
+    problems += _listed("stopped since the upgrade", [unit for unit in before.get("running") or [] if unit in stopped])
+    problems += _listed("waiting for another restart", restarting_units(before, after))
     return problems + _find_startup_problems(before, after)
 
 
-def find_changes(before: Probe, earlier: Probe, later: Probe) -> list[str]:
+def find_changes(before: Probe, earlier: Probe, later: Probe, *, check_units: bool) -> list[str]:
     """Return what has happened between two probes after the upgrade that a healthy server does not do."""
     if earlier.get("boot_id") != later.get("boot_id"):
         return ["it has rebooted by itself"]
-    known, earlier_counts = unstable_units(before), earlier.get("restarts") or {}
-    growing = {
-        unit: count - earlier_counts.get(unit, 0) for unit, count in (later.get("restarts") or {}).items()
-        if unit not in known and count > earlier_counts.get(unit, 0)
-    }
+    growing = _more_restarts(before, earlier, later) if check_units else {}
     return _listed("restarting repeatedly", [f"{unit} ({count} more)" for unit, count in sorted(growing.items())])
+
+
+def has_restarted_since(before: Probe, after: Probe | None) -> bool:
+    """Whether a service has restarted by itself since the upgrade, which it did not do before. It may do so again and again, with long pauses."""
+    return bool(after and _more_restarts(before, before, after))
+
+
+def _more_restarts(before: Probe, earlier: Probe, later: Probe) -> dict[str, int]:
+    known, counts = unstable_units(before), earlier.get("restarts") or {}
+    return {
+        unit: count - counts.get(unit, 0) for unit, count in (later.get("restarts") or {}).items()
+        if unit not in known and count > counts.get(unit, 0)
+    }
+
+
+def restarting_units(before: Probe, after: Probe) -> list[str]:
+    """Return the units that wait for their next restart, and did not do so before the upgrade."""
+    known = unstable_units(before)
+    return [unit for unit in after.get("restarting") or [] if unit not in known]
+
+
+def with_services_of(before: Probe, after: Probe | None) -> Probe:
+    """Return the observation before the upgrade, with the services that run after it, too: they must not stop some seconds later."""
+    return {**before, "running": sorted({*(before.get("running") or []), *((after or {}).get("running") or [])})}
 
 
 def new_failed_units(before: Probe | None, after: Probe | None) -> list[str]:

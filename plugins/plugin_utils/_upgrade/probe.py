@@ -6,8 +6,9 @@
 
 The probe is a shell script that prints lines of a word and its value: `boot ID`, `kernel VERSION` (the running one, if it is installed on the
 server), `units known`, `unit NAME` (failed), `system STATE` (of systemd), `restarts COUNT UNIT`, `restarting UNIT` (waits for its next restart),
-`job KIND UNIT` (queued), `marker_dir PATH`, `marker PATH`, `time SECONDS PATH`, `sum HASH PATH`. The role adds `modules run` if a module of Ansible
-runs on the server. They are between the lines `begin` and `end`, since a login, sudo and a terminal print lines of their own around them.
+`running UNIT` and `stopped UNIT` (services that each boot starts, and nothing else), `job KIND UNIT` (queued), `marker_dir PATH`, `marker PATH`,
+`time SECONDS PATH`, `sum HASH PATH`. The role adds `modules run` if a module of Ansible runs on the server. They are between the lines `begin` and
+`end`, since a login, sudo and a terminal print lines of their own around them.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
     """Return what the first probe in the text shows; None if it is not complete. The server's logs may follow it.
 
     Returns:
-        `boot_id`, `kernel`, `failed_units` (None if systemd can't be queried), `system_state`, `restarts` by unit, `restarting` units, `jobs`
-        (unit to kind: `timer`, `oneshot` or `other`), `modules_run`, `marker_dir` (None if no directory is suitable), `markers`, `times` of the
-        proof directories, and `checksums`.
+        `boot_id`, `kernel`, `failed_units` (None if systemd can't be queried), `system_state`, `restarts` by unit, `restarting`, `running` and
+        `stopped` units, `jobs` (unit to kind: `timer`, `oneshot` or `other`), `modules_run`, `marker_dir` (None if no directory is suitable),
+        `markers`, `times` of the proof directories, and `checksums`.
     """
     lines = _probe_lines(text or "")
     if lines is None:
@@ -46,6 +47,8 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
         "system_state": next(iter(_values_of(lines, "system")), None),
         "restarts": {unit: int(count) for count, dummy, unit in restarts if count.isascii() and count.isdigit() and len(count) < 10},
         "restarting": sorted(_values_of(lines, "restarting")),
+        "running": sorted(_values_of(lines, "running")),
+        "stopped": sorted(_values_of(lines, "stopped")),
         "jobs": {unit: kind for kind, dummy, unit in jobs},
         "modules_run": "modules run" in lines,
         "markers": _values_of(lines, "marker"),

@@ -302,7 +302,7 @@ def _snapshot_pattern(value: Any) -> bool:
 _PROBE = {
     "boot_id": _text, "kernel": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _texts,
     "times": _texts, "system_state": _text,
-    "restarts": _counts, "restarting": _list_of(_text), "jobs": _texts, "modules_run": _flag,
+    "restarts": _counts, "restarting": _list_of(_text), "running": _list_of(_text), "stopped": _list_of(_text), "jobs": _texts, "modules_run": _flag,
 }
 _PROCESS = {"pid": _number, "started": _text, "command": _text, "socket": _text}
 _SCHEMA = _mapping(

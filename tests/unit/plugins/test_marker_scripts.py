@@ -42,10 +42,11 @@ class Scripts:
             text = text.replace("/etc/tmpfiles.d/", f"{tmpfiles}/") if tmpfiles else text
             self.values[name] = text.replace("/proc/mounts", str(mounts)) if mounts else text
 
-    def run(self, name: str, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+    def run(self, name: str, shell: str = "sh", programs: Path | None = None) -> subprocess.CompletedProcess[str]:
         script = self.values[f"__guarded_upgrade_{name}_script"]
+        path = [str(programs)] * bool(programs) + [os.environ["PATH"]]
         return subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, timeout=60, check=False,
-                              env={**os.environ, "HOME": str(self.home)})
+                              env={**os.environ, "HOME": str(self.home), "PATH": ":".join(path)})
 
 
 @pytest.fixture
@@ -79,6 +80,39 @@ def test_from_the_snapshot_to_a_boot_that_empties_the_directory(directory: Path,
     unchanged = parse_probe(scripts.run("probe", shell).stdout)
     scripts.run("rewrite", shell)
     assert parse_probe(scripts.run("probe", shell).stdout) == unchanged
+
+
+SYSTEMCTL = """#!/bin/sh
+block() { printf 'TriggeredBy=%s\\nWantedBy=%s\\nNRestarts=%s\\nId=%s\\nLoadState=%s\\nSubState=%s\\n\\n' "$@"; }
+case $* in
+  list-units*) echo 'bad.service loaded failed failed A service' ;;
+  is-system-running) echo degraded; exit 1 ;;
+  show*'*.service')
+    block '' multi-user.target 0 ssh.service loaded running
+    block '' multi-user.target 3 shop.service loaded auto-restart
+    block '' multi-user.target 0 ended.service loaded dead
+    block docker.socket multi-user.target 0 docker.service loaded running
+    block anacron.timer multi-user.target 0 anacron.service loaded dead
+    block '' '' 0 by-hand.service loaded running
+    block '' multi-user.target 0 removed.service not-found dead
+    block '' multi-user.target 1 bad.service loaded failed
+    block '' multi-user.target 0 once.service loaded exited ;;
+  list-jobs*) echo '7 slow.service start running' ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_services(directory: Path, shell: str) -> None:
+    """Only those that a boot starts, and no socket or timer: others may stop by themselves."""
+    programs = directory / "programs"
+    programs.mkdir()
+    (programs / "systemctl").write_text(SYSTEMCTL, encoding="utf-8")
+    (programs / "systemctl").chmod(0o700)
+    found = parse_probe(Scripts(directory).run("probe", shell, programs).stdout)
+    assert (found["running"], found["stopped"], found["restarting"]) == (["ssh.service"], ["ended.service"], ["shop.service"])
+    assert (found["failed_units"], found["restarts"]) == (["bad.service"], {"shop.service": 3, "bad.service": 1})
+    assert (found["system_state"], found["jobs"]) == ("degraded", {"slow.service": "other"})
 
 
 def test_nothing_is_written_again_over_another_connection(directory: Path) -> None:

@@ -28,6 +28,7 @@ PROBE_TIMEOUT = 120  # of one probe, on a server that is busy
 MIN_PROBE_TIMEOUT = 20  # of the last one; two of them end before the guard's grace period
 REBOOT_CHECK_TIMEOUT = 180  # a package manager may read its repositories
 SETTLE_TIME = 15  # between two probes that must show the same; at most half of the time for the checks
+LONGER_SETTLE_FACTOR = 4  # for a service that has restarted since the upgrade; it is doubled each time that it restarts again
 RETRY_INTERVALS = (2, 4, 8, 15)  # the last one is repeated
 REFUSED_INTERVALS = (5, 15, 30)  # between refused logins, and no more of them
 
@@ -120,7 +121,7 @@ class CheckSteps(StepBase):
                     problems += [] if runs_modules else [f"no module of Ansible runs there any more, as before the upgrade ({module_problem})"]
             except ServerUnavailable as failure:
                 is_refused = failure.is_refused
-                problems = [str(failure) if has_logged_in else f"a new login is not possible ({failure})"]
+                problems = [_describe_login(failure, has_logged_in)]
                 is_open = is_open and self._server.keep_open()
             if not problems:
                 break
@@ -137,28 +138,39 @@ class CheckSteps(StepBase):
         return {**self._result(record, message, changed=False), **outcomes.outcome_of(record)}
 
     def _require_stable_server(self, record: RunRecord) -> None:
-        """Observe a server with systemd once more, some seconds after the first time.
+        """Log in and observe the server once more; with systemd some seconds after the first time. A service that restarts is observed longer.
 
         Raises:
-            OperationFailed: It is worse than before the upgrade, restarts services, or has rebooted, until the time for the checks is over.
+            OperationFailed: A new login fails, or the server is worse than before the upgrade, restarts services, or has rebooted, until the time for
+                the checks is over.
         """
-        before, earlier, check_units = record.data["before"] or {}, record.data.get("after"), self._params["check_units"]
-        if earlier is None or not check_units or before.get("failed_units") is None:
+        earlier, params = record.data.get("after"), self._params
+        if earlier is None:
             return
-        settle_seconds, retry = min(SETTLE_TIME, self._params["check_timeout"] // 2), _Retry(self._seconds_left(record))
+        before, retry = health.with_services_of(record.data["before"] or {}, earlier), _Retry(self._seconds_left(record))
+        check_units = params["check_units"] and before.get("failed_units") is not None
+        shortest = min(SETTLE_TIME, params["check_timeout"] // 2) if check_units else 0
+        settle_seconds = shortest * (LONGER_SETTLE_FACTOR if health.has_restarted_since(before, earlier) else 1)
+        has_logged_in = False
         while True:
             if earlier is not None:
-                time.sleep(min(settle_seconds, max(0.0, earlier["observed_at"] + settle_seconds - time.monotonic())))
+                pause = earlier["observed_at"] + settle_seconds - time.monotonic()
+                time.sleep(max(0.0, min(pause, max(shortest, retry.left))))
             is_refused = False
             try:
-                later = {**probe.parse_probe(self._run_probe(retry.limit(PROBE_TIMEOUT))), "observed_at": time.monotonic()}
-                problems = health.find_problems(before, later, check_units=True)
-                changes = health.find_changes(before, earlier, later) if earlier is not None else []
+                output = self._run_probe(retry.limit(PROBE_TIMEOUT), new_login=not has_logged_in)
+                has_logged_in = True
+                later = {**probe.parse_probe(output), "observed_at": time.monotonic()}
+                problems = health.find_problems(before, later, check_units=check_units)
+                changes = health.find_changes(before, earlier, later, check_units=check_units) if earlier is not None else []
                 if earlier is not None and not problems and not changes:
                     return
+                if changes or health.restarting_units(before, later):
+                    retry.require(min(settle_seconds, shortest * LONGER_SETTLE_FACTOR))
+                    settle_seconds *= 2
                 earlier = None if problems else later
             except ServerUnavailable as failure:
-                problems, changes, is_refused, earlier = [str(failure)], [], failure.is_refused, None
+                problems, changes, is_refused, earlier = [_describe_login(failure, has_logged_in)], [], failure.is_refused, None
             if problems or changes:
                 self._pause_or_fail(record, retry, problems + changes, is_refused, states.CHECKING)
 
@@ -209,6 +221,10 @@ class CheckSteps(StepBase):
         return result
 
 
+def _describe_login(failure: ServerUnavailable, has_logged_in: bool) -> str:
+    return str(failure) if has_logged_in else f"a new login is not possible ({failure})"
+
+
 class _Retry:
     """Pauses between attempts within some time. The last pause is cut, so that an attempt is made at its end."""
 
@@ -222,13 +238,22 @@ class _Retry:
     def elapsed(self) -> float:
         return time.monotonic() - self._started
 
+    @property
+    def left(self) -> float:
+        return self._seconds - self.elapsed
+
+    def require(self, seconds: float) -> None:
+        """Make no more attempts if less time is left: a shorter observation would prove nothing."""
+        if self.left < seconds:
+            self._seconds = 0
+
     def limit(self, seconds: float) -> float:
         """Return the limit of one attempt: otherwise one that hangs would outlast the time, and the guard would act before the reason is known."""
-        return max(MIN_PROBE_TIMEOUT, min(seconds, self._seconds - self.elapsed))
+        return max(MIN_PROBE_TIMEOUT, min(seconds, self.left))
 
     def next_pause(self, is_refused: bool) -> float | None:
         """Return the seconds until the next attempt; None if there is none."""
-        left = self._seconds - self.elapsed
+        left = self.left
         self._refusals += is_refused
         if left <= 0 or self._refusals > len(REFUSED_INTERVALS):
             return None

@@ -131,11 +131,11 @@ def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Upgrade:
 # --- a login of its own
 
 
-def test_the_first_probe_logs_in_again_and_the_others_use_the_open_connection(upgrade: Upgrade) -> None:
+def test_both_observations_log_in_again(upgrade: Upgrade) -> None:
     upgrade.start()
     server = Server(HEALTHY)
     upgrade.check(server)
-    assert server.logins == [True, False]
+    assert server.logins == [True, True]
     assert upgrade.record.state == states.CONFIRMED
 
 
@@ -145,6 +145,19 @@ def test_an_open_connection_that_is_lost_too_is_left_alone(upgrade: Upgrade) -> 
     server.is_open = False
     upgrade.fails(server, "a new login is not possible")
     assert len(server.logins) > 1 and server.kept_open == [False], "each attempt would be one more login"
+
+
+@pytest.mark.parametrize("before", [HEALTHY, "boot 11111111-1111\nend\n"])
+def test_a_login_that_fails_some_seconds_later(upgrade: Upgrade, before: str) -> None:
+    """The connection of the first login would still be open."""
+    upgrade.start(before=before)
+    server = Server(before, REFUSED)
+    upgrade.fails(server, "a new login is not possible (Failed to connect")
+    assert all(server.logins)
+    upgrade.start(before=before)
+    server = Server(before, SILENT, before)
+    upgrade.check(server)
+    assert server.logins[:3] == [True] * 3 and upgrade.record.state == states.CONFIRMED
 
 
 @pytest.mark.parametrize("failure", [REFUSED, SILENT, ServerUnavailable("no answer within 60 s")])
@@ -167,7 +180,7 @@ def test_a_login_that_works_after_a_while_is_enough(upgrade: Upgrade) -> None:
     upgrade.start()
     server = Server(SILENT, REFUSED, SILENT, HEALTHY)
     upgrade.check(server)
-    assert server.logins == [True] * 4 + [False]
+    assert server.logins == [True] * 5
 
 
 # --- modules
@@ -304,11 +317,53 @@ def test_short_time_for_checks_has_a_short_pause(upgrade: Upgrade) -> None:
 
 
 @pytest.mark.parametrize(("before", "options"), [("boot 11111111-1111\nend\n", {}), (HEALTHY, {"check_units": False})])
-def test_without_systemd_or_its_checks_there_is_one_probe(upgrade: Upgrade, before: str, options: dict[str, Any]) -> None:
+def test_without_systemd_or_its_checks_there_is_no_pause(upgrade: Upgrade, before: str, options: dict[str, Any]) -> None:
     upgrade.start(before=before)
     server = Server("boot 11111111-1111\nend\n")
     upgrade.check(server, **options)
-    assert server.logins == [True] and upgrade.seconds == 0
+    assert server.logins == [True, True] and upgrade.seconds == 0
+
+
+@pytest.mark.parametrize("period", [15, 20, 25, 40])
+@pytest.mark.parametrize("pause", [0, 5])
+@pytest.mark.parametrize("age", range(1, 40, 5))
+def test_a_service_that_restarts_for_ever_with_long_pauses(upgrade: Upgrade, period: int, pause: int, age: int) -> None:
+    """It has restarted once when it is observed for the first time, and may be between two restarts whenever it is observed."""
+    upgrade.start()
+
+    def observe() -> str:
+        count, seconds = divmod(period + age % period + upgrade.clock.monotonic() - started, period)
+        return output(f"restarts {count:.0f} shop.service", *(["restarting shop.service"] if seconds >= period - pause else []))
+
+    started = upgrade.clock.monotonic()
+    upgrade.fails(Server(observe), "shop.service")
+    assert upgrade.seconds <= 330
+
+
+def test_a_service_that_restarts_for_some_time_and_recovers(upgrade: Upgrade) -> None:
+    upgrade.start()
+    started = upgrade.clock.monotonic()
+    upgrade.check(Server(lambda: output(f"restarts {min(6, 1 + (upgrade.clock.monotonic() - started) // 20):.0f} shop.service")))
+
+
+def test_a_service_that_has_restarted_once_is_observed_longer(upgrade: Upgrade) -> None:
+    upgrade.start()
+    upgrade.check(Server(output("restarts 1 shop.service")))
+    assert upgrade.seconds == 60
+    upgrade.start(before=output("restarts 1 shop.service"))
+    upgrade.check(Server(output("restarts 1 shop.service")))
+    assert upgrade.seconds == 15
+
+
+@pytest.mark.parametrize("before", [output("running shop.service"), HEALTHY])
+def test_a_service_that_ends_without_an_error(upgrade: Upgrade, before: str) -> None:
+    """After SIGTERM, for example. Nothing starts it again before the next boot."""
+    upgrade.start(before=before)
+    upgrade.fails(Server(output("running shop.service"), output("stopped shop.service")), "stopped since the upgrade: shop.service")
+    upgrade.start(before=before)
+    upgrade.check(Server(output("running shop.service"), output("stopped shop.service"), output("running shop.service")))
+    upgrade.start(before=output("stopped shop.service"))
+    upgrade.check(Server(output("stopped shop.service")))
 
 
 def test_a_service_that_restarts_without_an_upgrade_fails_none(upgrade: Upgrade) -> None:

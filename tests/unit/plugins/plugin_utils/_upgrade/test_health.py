@@ -16,7 +16,8 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.health import 
 
 def probe(**fields):
     return {
-        "boot_id": "aaaaaaaa", "failed_units": [], "system_state": "running", "restarting": [], "restarts": {}, "jobs": {}, **fields,
+        "boot_id": "aaaaaaaa", "failed_units": [], "system_state": "running", "restarting": [], "restarts": {}, "running": [], "stopped": [],
+        "jobs": {}, **fields,
     }
 
 
@@ -43,6 +44,10 @@ def test_new_failed_units(before, after, failed):
     ({}, {"restarting": ["a.service"]}, "waiting for another restart: a.service"),
     ({"restarting": ["a.service"]}, {"restarting": ["a.service"]}, None),
     ({"failed_units": ["a.service"]}, {"restarting": ["a.service"]}, None),
+    # A service that ends without an error. One that was removed or disabled is neither running nor stopped.
+    ({"running": ["a.service"]}, {"stopped": ["a.service", "b.service"]}, "stopped since the upgrade: a.service"),
+    ({"running": ["a.service"]}, {"running": []}, None),
+    ({}, {"stopped": ["a.service"]}, None),
     # The startup.
     ({}, {"system_state": "starting", "jobs": {"slow.service": "other"}}, "still starting: slow.service"),
     ({}, {"system_state": "starting", "jobs": {"cloud-final.service": "oneshot"}}, "still starting: cloud-final.service"),
@@ -85,8 +90,10 @@ def test_without_checks_of_units_nothing_of_systemd_counts():
     ({}, {}, {"boot_id": "bbbbbbbb"}, "it has rebooted by itself"),
 ])
 def test_two_probes(before, earlier, later, change):
-    changes = find_changes(probe(**before), probe(**earlier), probe(**later))
+    changes = find_changes(probe(**before), probe(**earlier), probe(**later), check_units=True)
     assert changes == ([change] if change else [])
+    is_reboot = bool(change) and "rebooted" in change
+    assert bool(find_changes(probe(**before), probe(**earlier), probe(**later), check_units=False)) is is_reboot
 
 
 @pytest.mark.parametrize(("first", "second", "restarting"), [

@@ -29,6 +29,9 @@ unit nginx.service
 unit a b.service
 system degraded
 restarting loop.service
+running ssh.service
+running cron.service
+stopped shop.service
 restarts 7 loop.service
 restarts 1 a b.service
 job oneshot backup.service
@@ -45,7 +48,8 @@ end
 """
 PROBE_RESULT = {
     "boot_id": "11111111-2222-3333-4444-555555555555", "failed_units": ["a b.service", "nginx.service"], "kernel": "6.1.0-18-amd64",
-    "system_state": "degraded", "restarting": ["loop.service"], "restarts": {"loop.service": 7, "a b.service": 1},
+    "system_state": "degraded", "running": ["cron.service", "ssh.service"], "stopped": ["shop.service"],
+    "restarting": ["loop.service"], "restarts": {"loop.service": 7, "a b.service": 1},
     "jobs": {"backup.service": "oneshot", "apt daily.service": "timer"}, "modules_run": True,
     "times": {"/var": "2026-01-01_00:00:00.123456789_+0000", "/with space": "5"}, "marker_dir": "/var/tmp",
     "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
@@ -67,7 +71,8 @@ def test_an_incomplete_probe_is_none(text):
 
 def test_what_is_not_printed_is_not_made_up():
     assert parse_probe("end") == {
-        "boot_id": None, "kernel": None, "failed_units": None, "system_state": None, "restarting": [], "restarts": {}, "jobs": {},
+        "boot_id": None, "kernel": None, "failed_units": None, "system_state": None, "restarting": [], "restarts": {},
+        "running": [], "stopped": [], "jobs": {},
         "modules_run": False, "marker_dir": None, "markers": [], "times": {}, "checksums": {},
     }
     assert parse_probe("restarts many a.service\nrestarts 9999999999 b.service\nrestarts ² c.service\nend")["restarts"] == {}
