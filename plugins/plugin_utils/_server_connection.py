@@ -15,6 +15,7 @@ from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.action import ActionBase
 from ansible.plugins.connection import ssh as ssh_plugin
 
+from ._server_facts import forget_interpreter
 from ._time_limit import TimeLimitExceeded, time_limit
 from ._upgrade import controller_observer, controller_state, server_check
 
@@ -55,9 +56,23 @@ class ServerConnection:
         raise server_check.become_error(self.become_method or "become", detail, host)
 
     def run_module(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
-        """Run one of Ansible's modules on the server, as a task would, and return its result."""
+        """Run one of Ansible's modules on the server, as a task would, and return its result.
+
+        The Python interpreter that Ansible knows may be older than the server, for example in a fact cache. Then it is discovered again, and is among
+        the result's facts.
+        """
+        result = self._run_module(name, options, self._task_vars)
+        without_interpreter = forget_interpreter(self._task_vars)
+        if result.get("failed") and without_interpreter["ansible_facts"] != (self._task_vars.get("ansible_facts") or {}):
+            result = self._run_module(name, options, without_interpreter)
+        return result
+
+    def _run_module(self, name: str, options: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._action._execute_module(module_name=name, module_args=options, task_vars=self._task_vars)
+            with time_limit(COMMAND_TIMEOUT):
+                return self._action._execute_module(module_name=name, module_args=options, task_vars=task_vars)
+        except TimeLimitExceeded:
+            return {"failed": True, "msg": f"no answer within {COMMAND_TIMEOUT} s"}
         except AnsibleError as failure:  # for example without a directory for temporary files
             return {"failed": True, "msg": to_text(failure)}
 

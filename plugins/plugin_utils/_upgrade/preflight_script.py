@@ -4,8 +4,8 @@
 
 """The shell script that looks for obstacles on a server before its snapshot. It prints lines of a word and its value:
 
-`uid NUMBER`, `held PID COMMAND PATH` (see `package_locks`), `space KILOBYTES MOUNT`, `inodes TOTAL FREE MOUNT`, `mount ro|rw MOUNT`,
-`unwritable REASON` and `apt LINE`.
+`uid NUMBER`, `uptime SECONDS`, `held PID COMMAND PATH` (see `package_locks`), `space KILOBYTES MOUNT`, `inodes TOTAL FREE MOUNT`,
+`mount ro|rw MOUNT`, `unwritable REASON` and `apt LINE`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ PACKAGE_DIRECTORIES = ("/", "/usr", "/var", "/var/cache", "/var/lib")
 
 _SCRIPT = r"""
 echo "uid $(id -u)"
+{ read -r uptime rest && echo "uptime ${uptime%%.*}"; } 2>/dev/null </proc/uptime
 @LOCKS@df -Pk @DIRECTORIES@ 2>/dev/null | while read -r device total used free percent point; do echo "space $free $point"; done
 df -Pi @DIRECTORIES@ 2>/dev/null | while read -r device total used free percent point; do echo "inodes $total $free $point"; done
 while read -r device point kind flags rest; do echo "mount ${flags%%,*} $point"; done 2>/dev/null </proc/mounts

@@ -15,6 +15,7 @@ from .server_access import ServerUnavailable, is_wrong_host_key
 
 # In seconds.
 RETRY_INTERVAL = 1.0
+REFUSED_INTERVALS = (5.0, 15.0, 30.0)  # between refused logins; the last one is repeated. A server refuses logins while it boots
 MAX_ATTEMPT = 120  # a server may accept the login and then hang
 MIN_ATTEMPT = 20
 MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
@@ -37,15 +38,19 @@ def wait_for_server(run_probe: Callable[[float], str], seconds: float, clock: Cl
     Returns:
         The output of a complete probe, else an empty text; and the last error.
     """
-    deadline = Deadline(seconds, clock or Clock())
+    deadline, refusals = Deadline(seconds, clock or Clock()), 0
     while True:
+        pause = RETRY_INTERVAL
         try:
             output = run_probe(max(MIN_ATTEMPT, min(MAX_ATTEMPT, deadline.remaining)))
             error = "the probe did not complete" if parse_probe(output) is None else ""
         except ServerUnavailable as failure:
             output, error = "", ssh_error(str(failure))
+            if failure.is_refused:
+                pause = REFUSED_INTERVALS[min(refusals, len(REFUSED_INTERVALS) - 1)]
+                refusals += 1
         if not error:
             return output, ""
         if is_wrong_host_key(error) or deadline.remaining <= 0:
             return "", error
-        deadline.clock.sleep(RETRY_INTERVAL)
+        deadline.clock.sleep(min(pause, max(RETRY_INTERVAL, deadline.remaining)))

@@ -17,12 +17,15 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._text import sanitize
+from .health import STARTING_STATES
+from .probe import parse_probe
 
 PACKAGE_MODULES = ("apt", "dnf", "dnf5", "yum", "zypper")  # package managers with which the role upgrades all packages
 
 MAX_DETAIL_CHARS = 300  # of what a server prints
 MIN_FREE_KB = 10_240  # of each file system that an upgrade of all packages writes to
 MIN_FREE_INODES = 100
+MAX_BOOT_SECONDS = 600  # a server that is still starting after this time never finishes
 
 # With it a script knows whether the login shell understands sh, and which one it is. Understood by all shells, or by sh alone.
 SHELL_TEST = 'echo "sh-compatible $((6 * 7))"; echo "login-shell $SHELL"'
@@ -73,14 +76,21 @@ def _values(text: str, word: str) -> list[str]:
     return [line[len(word) + 1:].strip() for line in text.replace("\r", "").split("\n") if line.startswith(word + " ")]
 
 
-def find_obstacle(text: str, needs: Needs, marker: str, host: str) -> RewindError | None:
-    """Return the error that states what would make the upgrade fail; None if nothing is known."""
+def is_booting(text: str) -> bool:
+    """Whether systemd is still starting a server that was booted just now."""
+    uptimes = _values(text, "uptime")
+    is_recent = not uptimes or not uptimes[0].isdigit() or int(uptimes[0]) < MAX_BOOT_SECONDS
+    return is_recent and (parse_probe(text) or {}).get("system_state") in STARTING_STATES
+
+
+def find_obstacle(text: str, needs: Needs, marker: str, host: str, become: str | None = None) -> RewindError | None:
+    """Return the error that states what would make the upgrade fail; None if nothing is known. `become` is the method that is in use."""
     uids = _values(text, "uid")
     if needs.root and uids and uids[0].isdigit() and uids[0] != "0":
         return RewindError(
             f"The tasks of this play run on {host} as a user without root privileges (uid {uids[0]}), which {_join(needs.root)} would need",
             kind=errors.FORBIDDEN, server=host,
-            hint="run the playbook with -b, or set become: true in the play" + (
+            hint=("set become_user to root" if become else "run the playbook with -b, or set become: true in the play") + (
                 "" if needs.root != ("a reboot",) else "; for an upgrade that never needs root, set guarded_upgrade_reboot: never"),
         )
     return _space_obstacle(text, needs, marker.rpartition("/")[0] or "/", host)

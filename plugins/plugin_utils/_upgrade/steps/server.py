@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
+from typing import Any
 
 from ....module_utils._errors import RewindError, invalid_argument
+from ....module_utils._wait.polling import Deadline
 from .. import package_locks, server_check
 from .. import record as states
 from ..failure_reason import describe_result
 from ..preflight_script import preflight_script
 from .base import Result
 from .checks import CheckSteps
+from .reconnect import STARTUP_INTERVAL, STARTUP_TIMEOUT
 
 LAST_LINE = "end"  # of the probe
 
@@ -25,7 +28,7 @@ class ServerSteps(CheckSteps):
     """Runs commands on the server, through Ansible's connection."""
 
     def _check_server(self) -> Result:
-        """Return the probe of a server that can be upgraded. Wait for a package manager that is at work.
+        """Return the probe of a server that can be upgraded. Wait for its startup, and for a package manager that is at work.
 
         Raises:
             RewindError: It can't be upgraded. The run record states that, unless an earlier run is resumed.
@@ -40,25 +43,35 @@ class ServerSteps(CheckSteps):
     def _checked_server(self) -> Result:
         params, context = self._params, self._context
         needs = server_check.needs_of(params)
-        output = self._wait_for_package_manager(needs)
-        obstacle = server_check.find_obstacle(output, needs, self._run["marker"], context.host)
+        output = self._wait_for_quiet_server(needs)
+        obstacle = server_check.find_obstacle(output, needs, self._run["marker"], context.host, context.server.become_method)
         if obstacle is not None:
             raise obstacle
-        package_manager = self._require_python(needs) if needs.python else None
-        return {"changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": package_manager,
-                "lock_script": f"\n{package_locks.lock_script()}", **self._observe_login(output, modules_run=bool(needs.python))}
+        facts = self._require_python(needs) if needs.python else {}
+        login = self._observe_login(output, modules_run=bool(needs.python))
+        interpreter = {name: value for name, value in facts.items() if name.startswith("discovered_interpreter_")}
+        return {
+            "changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": facts.get("ansible_pkg_mgr"),
+            "lock_script": f"\n{package_locks.lock_script()}", **({"ansible_facts": interpreter} if interpreter else {}), **login,
+        }
 
-    def _wait_for_package_manager(self, needs: server_check.Needs) -> str:
-        """Return the output of the script, and of the probe behind it, when no package manager is running."""
-        context = self._context
-        seconds = 0 if context.check_mode else min(package_locks.MAX_WAIT, self._params["timeout"])
+    def _wait_for_quiet_server(self, needs: server_check.Needs) -> str:
+        """Return the output of the script when the server has started and no package manager is running.
+
+        Otherwise a server that was booted just now would be compared with one that is still starting.
+        """
+        context, params = self._context, self._params
         script = preflight_script(self._run["marker"], needs.packages, test_write=not context.check_mode) + self._script
-
-        def run_script() -> str:
-            return self._run_script(script)
-
+        output = self._run_script(script)
+        deadline = Deadline(STARTUP_TIMEOUT if params["check_units"] and not context.check_mode else 0, context.clock)
+        if server_check.is_booting(output) and deadline.remaining > 0:
+            context.progress("waiting for the server to finish its startup")
+        while server_check.is_booting(output) and deadline.remaining > 0:
+            context.clock.sleep(STARTUP_INTERVAL)
+            output = self._run_script(script)
+        seconds = 0 if context.check_mode else min(package_locks.MAX_WAIT, params["timeout"])
         return package_locks.wait_while_busy(
-            run_script(), run_script, seconds=seconds, clock=context.clock, progress=context.progress, host=context.host,
+            output, lambda: self._run_script(script), seconds=seconds, clock=context.clock, progress=context.progress, host=context.host,
         )
 
     @property
@@ -84,21 +97,22 @@ class ServerSteps(CheckSteps):
         printed = result["stderr"] if result["stderr"].strip() else output
         raise server_check.incomplete_error("\n".join(str(test["stdout"]) for test in tests), printed, self._context.server.become_method, host)
 
-    def _require_python(self, needs: server_check.Needs) -> str | None:
-        """Run a module as the later steps do. Return the package manager that Ansible uses, if the role upgrades packages."""
+    def _require_python(self, needs: server_check.Needs) -> dict[str, Any]:
+        """Run a module as the later steps do. Return its facts, with the package manager that Ansible uses if the role upgrades packages."""
         context = self._context
         name, options = ("setup", {"gather_subset": ["!all", "!min", "pkg_mgr"]}) if needs.packages else ("ping", {})
         result = context.server.run_module(f"ansible.legacy.{name}", options)
         if result.get("failed") or result.get("unreachable"):
             raise server_check.python_error(needs, describe_result(result, str), context.host)
+        facts = result.get("ansible_facts") or {}
         if not needs.packages:
-            return None
-        package_manager = (result.get("ansible_facts") or {}).get("ansible_pkg_mgr")
+            return facts
+        package_manager = facts.get("ansible_pkg_mgr")
         if package_manager not in server_check.PACKAGE_MODULES:
             raise server_check.package_manager_error(package_manager, context.host)
         if not context.server.has_module(f"ansible.builtin.{package_manager}"):
             raise server_check.missing_module_error(package_manager, context.host)
-        return package_manager
+        return facts
 
     def _record_not_started(self, reason: str) -> None:
         """Write a run record that states why nothing was started, for the report of the rollout."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.reboot import decide_reboot, is_newer_kernel
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.checks import REBOOT_CHECK_TIMEOUT
 
 ROOT = Path(__file__).resolve().parents[5]
 SCRIPT = yaml.safe_load((ROOT / "roles" / "guarded_upgrade" / "vars" / "main.yml").read_text("utf-8"))["__guarded_upgrade_reboot_script"]
@@ -52,6 +54,20 @@ class System:
 @pytest.fixture
 def system(tmp_path: Path) -> System:
     return System(tmp_path)
+
+
+def test_programs_that_hang_decide_nothing_and_end_within_the_time_of_the_step(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package manager that waits for its repositories or a lock is no reason to roll back."""
+    for name in ("timeout", "sleep", "true"):
+        os.symlink(shutil.which(name), system.directory / "bin" / name)
+    for name in ("dnf5", "needs-restarting", "dnf", "zypper"):
+        system.program(name, "exec sleep 600")
+    (seconds,) = re.findall(r'timeout ([0-9]+) "\$@"', SCRIPT)
+    assert 4 * int(seconds) < REBOOT_CHECK_TIMEOUT
+    monkeypatch.setitem(globals(), "SCRIPT", SCRIPT.replace(f'timeout {seconds} "$@"', 'timeout 0.2 "$@"'))
+    assert system.decide() == {"required": False, "known": False, "reason": ""}
+    system.file("/run/reboot-required")
+    assert system.decide()["required"]
 
 
 def test_nothing_can_tell(system: System) -> None:

@@ -54,6 +54,16 @@ def test_until_the_time_is_up(answer):
     assert server.limits[0] == 60 and min(server.limits) == 20, "an attempt that hangs does not outlast the time by much"
 
 
+def test_refused_logins_are_few_so_that_no_program_blocks_the_controller():
+    """While a server boots, pam_nologin refuses all users but root."""
+    refused = ServerUnavailable("root@192.0.2.1: Permission denied (publickey).")
+    server = Server(refused, refused, refused, PROBE)
+    assert server.wait(300) == (PROBE, "") and server.now == 90
+    server = Server(refused)
+    assert "Permission denied" in server.wait(300)[1]
+    assert server.attempts <= 10 and 300 <= server.now <= 320
+
+
 @pytest.mark.parametrize("error", [CHANGED_KEY, "host key for server web1 does not match"])
 def test_a_changed_host_key_is_reported_at_once(error):
     server = Server(ServerUnavailable(error))

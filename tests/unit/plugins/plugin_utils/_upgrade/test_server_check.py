@@ -214,6 +214,8 @@ def test_needs(options: dict[str, Any], root: tuple[str, ...], python: tuple[str
 def test_a_forgotten_become() -> None:
     found = obstacle(FINE.replace("uid 0", "uid 1000"), PACKAGES)
     assert found and "without root privileges (uid 1000), which the upgrade of all packages and a reboot would need" in found and "-b" in found
+    found = server_check.find_obstacle("uid 33\n", PACKAGES, MARKER, "web1", "sudo")
+    assert found and found.hint == "set become_user to root"
     assert "guarded_upgrade_reboot: never" in str(obstacle("uid 1000\n", Needs(("a reboot",), (), False)))
     for text, needs in ((FINE, PACKAGES), (FINE.replace("uid 0", "uid 1000"), NOTHING), (FINE.replace("uid 0", "uid "), PACKAGES)):
         assert obstacle(text, needs) is None

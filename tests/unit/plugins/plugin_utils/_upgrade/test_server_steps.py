@@ -120,6 +120,34 @@ def test_a_package_manager_that_stays_busy_ends_the_run(server: Server, timeout:
     assert server.clock.monotonic() - started == seconds and not server.modules
 
 
+STARTING = FINE.replace("boot", "begin\nuptime 40\nboot").replace("end\n", "units known\nsystem starting\nend\n")
+
+
+@pytest.mark.parametrize("uptime", ["uptime 40\n", "", "uptime \n"])
+def test_a_server_that_was_booted_just_now_finishes_its_startup_first(server: Server, uptime: str) -> None:
+    """Otherwise a server that is still starting after the upgrade would be as before."""
+    answers = [answer.replace("uptime 40\n", uptime) for answer in (STARTING, STARTING, STARTING.replace("starting", "running"))]
+    server.answers = list(answers)
+    assert "system running" in server.check(**OWN)["stdout"]
+    assert server.progress == ["waiting for the server to finish its startup"] and sum(server.clock.sleeps) == 20
+    for options in ({"check_units": False}, {"check_mode": True}):
+        server.answers = list(answers)
+        assert "system starting" in server.check(**OWN, **options)["stdout"]
+
+
+@pytest.mark.parametrize(("uptime", "seconds"), [(40, 120), (86400, 0)])
+def test_a_startup_that_never_finishes_ends_no_run(server: Server, uptime: int, seconds: int) -> None:
+    server.answers = [STARTING.replace("uptime 40", f"uptime {uptime}")]
+    assert "system starting" in server.check(**OWN)["stdout"]
+    assert sum(server.clock.sleeps) == seconds
+
+
+def test_an_interpreter_that_was_discovered_again_replaces_the_old_one(server: Server) -> None:
+    server.module_result = {"ansible_facts": {"ansible_pkg_mgr": "apt", "discovered_interpreter_python": "/usr/bin/python3.11"}}
+    result = server.check()
+    assert result["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3.11"} and result["package_manager"] == "apt"
+
+
 def test_check_mode_waits_for_nothing_and_writes_nothing(server: Server) -> None:
     server.answers = [BUSY]
     assert server.refusal(check_mode=True).kind == errors.BUSY
