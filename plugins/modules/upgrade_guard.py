@@ -37,6 +37,7 @@ options:
       - V(wait_snapshot) waits until that snapshot is ready, and fails if it does not become ready.
       - V(arm) makes the guard roll back from now on if the run ends unexpectedly, and starts the time for the upgrade.
       - V(detect_reboot) finds out with O(script) whether the server needs a reboot. Changes nothing.
+      - V(reboot) reboots a server on which no module of Ansible runs, and waits until it answers in another boot.
       - V(start_checks) starts the time for the checks. It fails if a new login is not possible, no module runs any more, or O(script) shows a
         unit that has failed or has not started, and did not do so before the upgrade.
       - V(confirm) runs O(script) again, fails as the step before, and ends the guard's watch over the upgrade. It is not rolled back any more.
@@ -51,7 +52,7 @@ options:
     type: str
     required: true
     choices: [plan, check_server, find_interrupted, find_last, ask, prune, start_guard, fail_baseline, request_snapshot, wait_snapshot, arm,
-              detect_reboot, start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
+              detect_reboot, reboot, start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
               verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
@@ -151,7 +152,7 @@ msg:
   sample: The upgrade of server web1 (12345) is confirmed; it is not rolled back any more
 run:
   description: State of the run. The value of the first step is O(run) of all later steps.
-  returned: success, with all steps but V(prune), V(detect_reboot) and V(rollout_table)
+  returned: success, with all steps but V(prune), V(detect_reboot), V(reboot) and V(rollout_table)
   type: dict
   contains:
     next:

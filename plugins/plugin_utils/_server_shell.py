@@ -76,6 +76,11 @@ class ServerShell:
         except ServerUnavailable:
             return False
 
+    def reset(self) -> None:
+        """See `ServerAccess.reset`."""
+        with contextlib.suppress(AnsibleError):
+            self._action._connection.reset()
+
     def find_module_problem(self, seconds: float) -> str | None:
         """See `ServerAccess.find_module_problem`. A Python interpreter that an upgrade has replaced is searched again."""
         problem = self._run_ping(self._task_vars, seconds)

@@ -11,7 +11,7 @@ STEPS = "unit/plugins/plugin_utils/_upgrade/test_check_steps.py"
 MUTANTS = [
     Mutant(
         "an upgrade is confirmed though every new login fails", CHECKS, "CheckSteps._start_checks", r"new_login=not \w+", "new_login=False",
-        "observed", (f"{STEPS}::test_the_first_probe_logs_in_again_and_the_others_use_the_open_connection",),
+        "observed", (f"{STEPS}::test_both_observations_log_in_again",),
     ),
     Mutant(
         "one observation after the upgrade is enough", CHECKS, "CheckSteps._confirm", r"self\._require_stable_server\(self\._record\)", "pass",

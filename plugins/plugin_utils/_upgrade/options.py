@@ -18,8 +18,8 @@ from .server_access import ServerAccess
 READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
     "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "fail_baseline", "request_snapshot",
-    "wait_snapshot", "arm", "detect_reboot", "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect",
-    "verify", "finish", "rollout_table", "close_run",
+    "wait_snapshot", "arm", "detect_reboot", "reboot", "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore",
+    "reconnect", "verify", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.

@@ -48,6 +48,9 @@ class ServerAccess(Protocol):
             ServerUnavailable: The server can't be reached, refuses the login, or does not run the script.
         """
 
+    def reset(self) -> None:
+        """Close the connection that commands share: after a reboot it leads nowhere."""
+
     def find_module_problem(self, seconds: float) -> str | None:
         """Return why no module of Ansible runs on the server; None if one does. Raise ServerUnavailable if it can't be reached."""
 

@@ -63,7 +63,7 @@ def needs_of(parameters: Mapping[str, Any]) -> Needs:
     steps = {
         "the upgrade of all packages": (packages, packages),
         "guarded_upgrade_quiesce_services": (bool(parameters["quiesce_services"]),) * 2,
-        "a reboot": (parameters["reboot"] != "never" and not parameters["reboot_command"], parameters["reboot"] == "always"),
+        "a reboot": (parameters["reboot"] != "never" and not parameters["reboot_command"], False),
         "guarded_upgrade_check_ports": (False, bool(parameters["check_ports"])),
     }
     return Needs(

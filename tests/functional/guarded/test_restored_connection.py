@@ -109,3 +109,14 @@ def test_a_server_without_python_is_stopped_for_its_snapshot_and_restored(upgrad
     assert run.status == 2, run.output
     upgrades.assert_rolled_back("web1")
     assert proven(upgrades.record("web1")) >= {"cloud", "marker", "boot", "files"}
+
+
+@pytest.mark.duration(25)
+def test_a_server_without_python_is_rebooted(upgrades: UpgradeRunner) -> None:
+    playbook = upgrades.playbook("book", {"hosts": "{{ target }}", "gather_facts": False, "roles": [{"role": "rewind.vps.guarded_upgrade"}],
+                                          "vars": {"ansible_python_interpreter": "/nowhere/python"}})
+    tasks = upgrades.tasks("upgrade", {"name": "Change", "ansible.builtin.raw": "echo new > /etc/changed"})
+    run = upgrades.run("web1", playbook=playbook, tasks=tasks, reboot="always", reboot_timeout=60)
+    assert run.status == 0, run.output
+    assert upgrades.record("web1")["outcome"] == "upgraded"
+    assert upgrades.record("web1")["after"]["boot_id"] != upgrades.record("web1")["before"]["boot_id"]

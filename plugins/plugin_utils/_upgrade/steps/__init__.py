@@ -10,6 +10,7 @@ from ....module_utils._errors import invalid_argument
 from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
 from .prepare import PrepareSteps
+from .reboot import RebootSteps
 from .reconnect import ReconnectStep
 from .server import ServerSteps
 from .upgrade import RollbackSteps, UpgradeSteps
@@ -17,7 +18,7 @@ from .upgrade import RollbackSteps, UpgradeSteps
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(PrepareSteps, ServerSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
+class Steps(PrepareSteps, ServerSteps, RebootSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
     """All of them."""
 
     def run(self, step: str) -> Result:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
-from .. import health, outcomes, probe, reboot
+from .. import health, outcomes, probe
 from .. import record as states
 from ..failure_reason import describe_failure
 from ..record import RunRecord, parse_timestamp
@@ -26,7 +26,6 @@ from .base import OperationFailed, Result, StepBase
 # In seconds.
 PROBE_TIMEOUT = 120  # of one probe, on a server that is busy
 MIN_PROBE_TIMEOUT = 20  # of the last one; two of them end before the guard's grace period
-REBOOT_CHECK_TIMEOUT = 180  # a package manager may read its repositories
 SETTLE_TIME = 15  # between two probes that must show the same; at most half of the time for the checks
 LONGER_SETTLE_FACTOR = 4  # for a service that has restarted since the upgrade; it is doubled each time that it restarts again
 RETRY_INTERVALS = (2, 4, 8, 15)  # the last one is repeated
@@ -76,29 +75,6 @@ class CheckSteps(StepBase):
             hint="correct the check or the server, and run again; if the upgrade is to repair the server, set guarded_upgrade_baseline to false",
         )
 
-    def _detect_reboot(self) -> Result:
-        """Find out whether the upgraded server needs a reboot."""
-        record = self._record
-        kernel_before = (record.data["before"] or {}).get("kernel")
-        retry = _Retry(min(self._params["check_timeout"], self._seconds_left(record)))
-        while True:
-            try:
-                found = reboot.decide_reboot(self._server.run(self._params["script"], retry.limit(REBOOT_CHECK_TIMEOUT)), kernel_before)
-                if found is not None:
-                    break
-                problem = "the command that finds out whether it needs a reboot did not complete"
-                is_refused = False
-            except ServerUnavailable as failure:
-                problem, is_refused = str(failure), failure.is_refused
-            self._pause_or_fail(record, retry, [problem], is_refused, states.UPGRADING)
-        label = record.server_label
-        message = f"Server {label} needs a reboot: {found['reason']}" if found["required"] else f"Nothing requests a reboot of server {label}"
-        warnings = [] if found["known"] else [
-            f"It is unknown whether server {label} needs a reboot: it has no /run/reboot-required, needs-restarting, zypper or installed kernel. "
-            "To be sure, set guarded_upgrade_reboot to always."
-        ]
-        return {"changed": False, "msg": message, "reboot_required": found["required"], "warnings": warnings}
-
     def _start_checks(self) -> Result:
         """Start the time for the checks with the built-in ones, over a new login. The next step observes the server again.
 
@@ -107,7 +83,7 @@ class CheckSteps(StepBase):
         """
         params = self._params
         record = self._send(self._record, self._transition(states.CHECKING, params["check_timeout"]))
-        before, retry = record.data["before"] or {}, _Retry(params["check_timeout"])
+        before, retry = record.data["before"] or {}, Retry(params["check_timeout"])
         has_logged_in, runs_modules, is_open = False, not before.get("modules_run"), True
         while True:
             is_refused = False
@@ -147,7 +123,7 @@ class CheckSteps(StepBase):
         earlier, params = record.data.get("after"), self._params
         if earlier is None:
             return
-        before, retry = health.with_services_of(record.data["before"] or {}, earlier), _Retry(self._seconds_left(record))
+        before, retry = health.with_services_of(record.data["before"] or {}, earlier), Retry(self._seconds_left(record))
         check_units = params["check_units"] and before.get("failed_units") is not None
         shortest = min(SETTLE_TIME, params["check_timeout"] // 2) if check_units else 0
         settle_seconds = shortest * (LONGER_SETTLE_FACTOR if health.has_restarted_since(before, earlier) else 1)
@@ -193,7 +169,7 @@ class CheckSteps(StepBase):
     def _found_facts(self) -> Result:
         return {"ansible_facts": self._server.facts} if self._server.facts else {}
 
-    def _pause_or_fail(self, record: RunRecord, retry: _Retry, problems: list[str], is_refused: bool, state: str) -> None:
+    def _pause_or_fail(self, record: RunRecord, retry: Retry, problems: list[str], is_refused: bool, state: str) -> None:
         """Wait before the next attempt, or raise OperationFailed if it is the last one or the guard has acted.
 
         The result has the run, as that of a step that succeeds: the rollback then fetches the server's logs.
@@ -225,7 +201,7 @@ def _describe_login(failure: ServerUnavailable, has_logged_in: bool) -> str:
     return str(failure) if has_logged_in else f"a new login is not possible ({failure})"
 
 
-class _Retry:
+class Retry:
     """Pauses between attempts within some time. The last pause is cut, so that an attempt is made at its end."""
 
     def __init__(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ from .. import package_locks, server_check
 from .. import record as states
 from ..failure_reason import describe_result
 from ..preflight_script import preflight_script
+from ..probe import parse_probe
 from .base import Result
 from .checks import CheckSteps
 from .reconnect import STARTUP_INTERVAL, STARTUP_TIMEOUT
@@ -52,6 +53,7 @@ class ServerSteps(CheckSteps):
         interpreter = {name: value for name, value in facts.items() if name.startswith("discovered_interpreter_")}
         return {
             "changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": facts.get("ansible_pkg_mgr"),
+            "modules_run": bool((parse_probe(login["stdout"]) or {}).get("modules_run")),
             "lock_script": f"\n{package_locks.lock_script()}", **({"ansible_facts": interpreter} if interpreter else {}), **login,
         }
 

@@ -49,9 +49,13 @@ class Server:
         self.limits: list[float] = []
         self.facts: dict[str, Any] = {}
         self.requires_terminal = False
+        self.scripts: list[str] | None = None  # what it has run, if it may run anything
+        self.resets = 0
 
     def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
-        assert script in ("the script", "true") and seconds > 0
+        assert script in ("the script", "true") or self.scripts is not None and seconds > 0
+        if self.scripts is not None:
+            self.scripts.append(script)
         self.logins.append(new_login)
         self.limits.append(seconds)
         found = self.outputs.pop(0) if len(self.outputs) > 1 else self.outputs[0]
@@ -62,6 +66,9 @@ class Server:
     def keep_open(self) -> bool:
         self.kept_open.append(self.is_open)
         return self.is_open
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def find_module_problem(self, seconds: float) -> str | None:
         return self.module_problems.pop(0) if len(self.module_problems) > 1 else self.module_problems[0]
@@ -404,6 +411,30 @@ def test_a_reboot_is_detected_and_a_warning_says_if_it_can_not_be(upgrade: Upgra
     assert not found["reboot_required"] and "guarded_upgrade_reboot to always" in found["warnings"][0]
     with pytest.raises(OperationFailed):
         upgrade.run("detect_reboot", Server(SILENT))
+
+
+@pytest.mark.parametrize("ending", [SILENT, "status 0\n", ServerUnavailable("Connection closed by remote host")])
+def test_a_reboot_without_python(upgrade: Upgrade, ending: Any) -> None:
+    """The connection may be lost at once, or after the command; and the old boot may answer for some seconds."""
+    upgrade.start()
+    server = Server("boot-1\n", ending, "boot-1\n", SILENT, REFUSED, REFUSED, REFUSED, REFUSED, "\n", "boot-2\n")
+    server.scripts = []
+    assert upgrade.run("reboot", server)["changed"]
+    assert "shutdown -r now || reboot" in server.scripts[1] and len(server.scripts) == 10 and server.resets == 1
+    assert server.logins == [False, False] + [True] * 8
+
+
+def test_a_reboot_without_python_that_fails(upgrade: Upgrade) -> None:
+    for outputs, reason, seconds in (
+        (["boot-1\n", "status 127\n"], "the reboot command ended with status 127", 0), ([SILENT], "Connection timed out", 600),
+        (["boot-1\n", "status 0\n", "boot-1\n"], "it has not rebooted", 600), (["boot-1\n", SILENT], "Connection timed out", 600),
+    ):
+        upgrade.start()
+        server = Server(*outputs)
+        server.scripts = []
+        with pytest.raises(OperationFailed, match=reason):
+            upgrade.run("reboot", server, reboot_command="systemctl reboot")
+        assert seconds <= upgrade.seconds <= seconds + 1 and [script.startswith("systemctl reboot\n") for script in server.scripts].count(True) <= 1
 
 
 @pytest.mark.parametrize(("result", "observed"), [

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.reboot import decide_reboot, is_newer_kernel
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.checks import REBOOT_CHECK_TIMEOUT
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.reboot import REBOOT_CHECK_TIMEOUT
 
 ROOT = Path(__file__).resolve().parents[5]
 SCRIPT = yaml.safe_load((ROOT / "roles" / "guarded_upgrade" / "vars" / "main.yml").read_text("utf-8"))["__guarded_upgrade_reboot_script"]

@@ -105,6 +105,13 @@ def test_no_module_runs_where_no_step_needs_one(server: Server) -> None:
     assert [name for name, dummy in server.modules] == ["ansible.legacy.ping"]
 
 
+def test_later_steps_know_whether_modules_run(server: Server) -> None:
+    server.answers = [FINE.replace("boot", "begin\nboot")]
+    assert server.check(**OWN)["modules_run"] is True
+    server.answers = ["uid 0\nend\n"]
+    assert server.check(**OWN)["modules_run"] is False
+
+
 def test_a_package_manager_at_work_is_waited_for(server: Server) -> None:
     server.answers = [BUSY, BUSY, FINE.replace("11111111", "22222222")]
     assert "22222222" in server.check(**OWN)["stdout"], "the probe is as new as the end of the wait"
@@ -177,7 +184,7 @@ def test_modules_that_do_not_run(server: Server, result: dict[str, Any], expecte
     server.module_result = result
     error = server.refusal()
     assert "do not run on web1, which the upgrade of all packages would need (" in error.message and expected in error.message
-    assert "a reboot and guarded_upgrade_check_ports would need" in server.refusal(**{**OWN, "reboot": "always"}, check_ports=[1]).message
+    assert "which guarded_upgrade_check_ports would need" in server.refusal(**{**OWN, "reboot": "always"}, check_ports=[1]).message
 
 
 @pytest.mark.parametrize("name", ["pacman", "unknown", None, ["apt"], "\x1b"])
