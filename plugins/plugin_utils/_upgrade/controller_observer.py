@@ -4,7 +4,7 @@
 
 """Observes what the controller's logins to a server depend on: keys, certificates, agent, known_hosts, name resolution, disk.
 
-Nothing is sent to the server except by `answers`. Of keys only fingerprints are kept.
+Nothing is sent to the server except by `answers`. A jump host is asked whether it answers. Of keys only fingerprints are kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from .controller_state import parse_certificate_validity, parse_ssh_config
 
 COMMAND_TIMEOUT = 5  # seconds
 CONNECT_TIMEOUT = 5
+ATTEMPTS = 2  # a jump host that is busy may drop a connection
 MAX_FILE_BYTES = 1_000_000
 MIN_FREE_BYTES = 5_000_000
 AGENT_WITHOUT_KEYS = 1  # status of ssh-add -L
@@ -68,6 +70,7 @@ def observe(command: list[str], directories: Iterable[str]) -> dict[str, Any] | 
         "host_keys": _host_keys(config),
         "addresses": _addresses(config) if direct else [],
         "port": _port(config),
+        "jump_host": None if direct else _answering_jump_host(command, config),
         "full_directory": full_directory(directories),
     }
 
@@ -94,6 +97,28 @@ def full_directory(directories: Iterable[str]) -> str | None:
         except OSError:
             return str(directory)
     return None
+
+
+def _answering_jump_host(command: list[str], config: dict[str, list[str]]) -> str | None:
+    """Return the name and port of the first host between the controller and the server, if it answers; None if not, or if it is unknown."""
+    jump = re.fullmatch(r"(?:[^@]*@)?(\[[^]]*\]|[^:\[\]]+)(?::([0-9]+))?", (config.get("proxyjump") or ["none"])[0].split(",")[0])
+    arguments: list[str] = []
+    if jump and jump[1] != "none":
+        arguments = [*(["-p", jump[2]] if jump[2] else []), jump[1].strip("[]")]
+    else:
+        with contextlib.suppress(ValueError):
+            arguments = shlex.split((config.get("proxycommand") or [""])[0])
+            is_ssh = bool(arguments) and os.path.basename(arguments[0]) == "ssh"
+            arguments = [part.replace("%h", "host").replace("%p", "22") for part in arguments[1:]] if is_ssh else []
+    if not arguments:
+        return None
+    file = command.index("-F") if "-F" in command else len(command)
+    output = _run([command[0], "-G", *command[file:file + 2], *arguments])
+    if output is None or output.returncode != 0:
+        return None
+    hop = parse_ssh_config(output.stdout)
+    is_answering = any(answers(address, _port(hop)) for address in _addresses(hop) * ATTEMPTS)
+    return f"{hop['hostname'][0]} port {_port(hop)}" if is_answering else None
 
 
 def _run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str] | None:

@@ -25,6 +25,8 @@ _REFUSED_KEY = re.compile(
     "Permission denied|Too many authentication failures|agent refused operation|sign_and_send_pubkey|no mutual signature|bad permissions|Load key",
     re.IGNORECASE,
 )
+_LOST = re.compile("Connection (refused|timed out|reset|closed)|kex_exchange_identification|banner exchange|UNKNOWN port|No route to host|"
+                   "Could not resolve hostname|Network is unreachable|no answer within", re.IGNORECASE)
 _NO_ROUTE = re.compile("Network is unreachable", re.IGNORECASE)
 # Of rewind.vps itself, and of Ansible for its files on the controller.
 _OWN_FILES = re.compile("can't (read or )?write (the run record|one of its files)", re.IGNORECASE)
@@ -47,6 +49,8 @@ def find_cause(
         return f"its disk is full ({now['full_directory']})"
     if not before or not now:
         return None
+    if _LOST.search(detail) and before.get("jump_host") and not now.get("jump_host"):
+        return f"the jump host {before['jump_host']} does not answer any more"
     if _REFUSED_KEY.search(detail):
         return _changed_keys(before, now)
     # ssh itself adds keys.

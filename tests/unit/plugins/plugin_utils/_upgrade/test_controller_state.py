@@ -178,6 +178,37 @@ def test_behind_a_proxy_no_address_is_tried(home: Path) -> None:
     assert observe(home, host="no-such-host.invalid")["addresses"] == []
 
 
+@pytest.mark.parametrize("option", [
+    "ProxyJump=user@127.0.0.1:{},192.0.2.9", "ProxyJump=127.0.0.1:{}",
+    "ProxyCommand=ssh -W %h:%p -q -p {} user@127.0.0.1", "ProxyCommand=/usr/bin/ssh -p {} 127.0.0.1 nc %h %p",
+])
+def test_a_jump_host_that_does_not_answer_any_more(home: Path, listener: socket.socket, option: str) -> None:
+    port = listener.getsockname()[1]
+
+    def serve() -> None:
+        with listener.accept()[0] as connection:
+            connection.sendall(b"SSH-2.0-x\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    before = observe(home, "-o", option.format(port))
+    thread.join()
+    listener.close()
+    assert before["jump_host"] == f"127.0.0.1 port {port}" and before["addresses"] == []
+    now = observe(home, "-o", option.format(port))
+    assert now["jump_host"] is None
+    lost = "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by UNKNOWN port 65535"
+    assert find_cause(lost, before, now, lambda *how: None) == f"the jump host 127.0.0.1 port {port} does not answer any more"
+    for detail, later in ((lost, before), (DENIED, now), ("E: Sub-process /usr/bin/dpkg returned an error code", now)):
+        assert find_cause(detail, before, later, lambda *how: None) is None
+
+
+def test_without_a_jump_host_none_is_observed(home: Path) -> None:
+    for options in ((), ("-o", "ProxyJump=none"), ("-o", "ProxyCommand=nc jump"), ("-o", "ProxyCommand='"), ("-o", "ProxyJump=127.0.0.1:1")):
+        found = controller_observer.observe(["ssh", "-F", "/dev/null", *options, "127.0.0.1"], [str(home)])
+        assert found is None or found["jump_host"] is None
+
+
 def test_without_ssh_nothing_is_observed(home: Path) -> None:
     assert controller_observer.observe([str(home / "no-ssh"), "host"], []) is None
     assert controller_observer.observe(["false", "host"], []) is None
