@@ -127,7 +127,7 @@ class CheckSteps(StepBase):
         check_units = params["check_units"] and before.get("failed_units") is not None
         shortest = min(SETTLE_TIME, params["check_timeout"] // 2) if check_units else 0
         settle_seconds = shortest * (LONGER_SETTLE_FACTOR if health.has_restarted_since(before, earlier) else 1)
-        has_logged_in = False
+        has_logged_in, is_open = False, True
         while True:
             if earlier is not None:
                 pause = earlier["observed_at"] + settle_seconds - time.monotonic()
@@ -147,6 +147,7 @@ class CheckSteps(StepBase):
                 earlier = None if problems else later
             except ServerUnavailable as failure:
                 problems, changes, is_refused, earlier = [_describe_login(failure, has_logged_in)], [], failure.is_refused, None
+                is_open = is_open and self._server.keep_open()
             if problems or changes:
                 self._pause_or_fail(record, retry, problems + changes, is_refused, states.CHECKING)
 

@@ -160,7 +160,7 @@ def test_a_login_that_fails_some_seconds_later(upgrade: Upgrade, before: str) ->
     upgrade.start(before=before)
     server = Server(before, REFUSED)
     upgrade.fails(server, "a new login is not possible (Failed to connect")
-    assert all(server.logins)
+    assert all(server.logins) and len(server.kept_open) == 4, "it alone reaches the server's logs"
     upgrade.start(before=before)
     server = Server(before, SILENT, before)
     upgrade.check(server)
