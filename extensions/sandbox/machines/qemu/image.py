@@ -36,9 +36,9 @@ _RPM_GUEST_PACKAGES = ("dnf", "python3-dnf", "rpm", "dnf-plugins-core")
 DISTRIBUTIONS = {"debian": GUEST_PACKAGES, "rpm": (*GUEST_PACKAGES, *_RPM_GUEST_PACKAGES)}
 """What a machine is: Debian; or Debian's programs under another name, with dnf and an rpm database of its own instead of apt."""
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
-# In this order; ext4 and the PCI bus are built in.
+# In this order; ext4 and the PCI bus are built in. systemd sees the power button through `button` and `evdev`.
 KERNEL_MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "failover", "net_failover",
-                  "virtio_net", "virtio_console", "virtio-rng", "pvpanic", "pvpanic-pci")
+                  "virtio_net", "virtio_console", "virtio-rng", "pvpanic", "pvpanic-pci", "evdev", "button")
 NOT_INSTALLED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 DISK_SIZE = "1200M"
 KVM_BOOT_TIMEOUT = 30.0
