@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError, internal_error_result, invalid_argument
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import to_iso8601
+from ansible_collections.rewind.vps.plugins.module_utils._provider.values import to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._redaction import Redactor
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 from ansible_collections.rewind.vps.plugins.plugin_utils._action import ControllerAction

@@ -114,6 +114,7 @@ options:
     description:
       - Whether an entry of O(compose), O(groups) or O(keyed_groups) that cannot be evaluated for a host is an error. Otherwise it is
         skipped for that host.
+      - Also whether a server that the provider lists without an id is an error. Otherwise it is skipped with a warning.
       - Errors in accounts, O(filters) and O(hostnames) are never skipped.
 notes:
   - 'The variables of each host: C(rewind_provider), C(rewind_account), C(rewind_api_url), C(rewind_inventory) (the file), C(rewind_server_id),
@@ -249,7 +250,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 f"Unknown options: {', '.join(unknown)}", f"see ansible-doc -t inventory {self.NAME}",
             )
         accounts = self._accounts.read(config)
-        servers = [(account, server) for account in accounts for server in self._servers(account, cache)]
+        servers = [(account, server) for account in accounts for server in self._identified(account, self._servers(account, cache))]
         self._add_hosts([mark_unsafe(inventory_hosts.host_variables(account, server, path)) for account, server in servers])
         inventory_accounts.register(path, accounts)
 
@@ -277,6 +278,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         else:
             self.display.vv(f"{self.NAME}: using the cached servers of account {account.name}")
         return servers
+
+    def _identified(self, account: inventory_accounts.Account, servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the servers that requests can name. The others are an error or, unless `strict` is set, skipped with a warning."""
+        identified = [server for server in servers if server["id"] is not None]
+        if len(identified) < len(servers):
+            problem = (f"Account {account.name} lists {len(servers) - len(identified)} of {len(servers)} servers without an id "
+                       f"({', '.join(str(server['name'] or server['address']) for server in servers if server['id'] is None)})")
+            if self.get_option("strict"):
+                raise invalid_argument(problem, "check them in the provider's panel, or set strict to false to skip them")
+            self.display.warning(sanitize(Redactor(self._accounts.secrets).redact_text(f"{problem}; skipped.")))
+        return identified
 
     def _fetch(self, account: inventory_accounts.Account) -> list[dict[str, Any]]:
         result = execute(server_info, {**account.options, "server": None}, check_mode=False, diff_mode=False)

@@ -67,7 +67,8 @@ options:
   retain:
     description:
       - Delete old snapshots of this server when the snapshot of this task is ready, even if it existed before.
-      - Never deletes snapshots with a schedule or without a date.
+      - Never deletes snapshots with a schedule. Snapshots that the provider lists without a name, an ID or a known status do not count.
+      - If a ready snapshot that matches has no readable date, its age is unknown. Then the task fails before it changes anything.
       - Not supported with O(state=absent) and O(wait=false).
     type: dict
     suboptions:
@@ -202,17 +203,17 @@ snapshot:
   type: dict
   contains:
     id:
-      description: The snapshot's ID at the provider, at Ilkbyte its name. Null if it is not known yet.
+      description: The snapshot's ID at the provider, at Ilkbyte its name. Null if it is not known yet, or if the provider does not show it.
       type: str
     name:
-      description: The snapshot's name.
+      description: The snapshot's name, or null if the provider does not show it.
       type: str
     server:
       description: C(id) and C(name) of its server.
       type: dict
     status:
       description:
-        - V(ready), V(pending) or V(failed). At VPS.org, an unknown status counts as V(failed).
+        - V(ready), V(pending), V(failed) or V(unknown). It is V(unknown) without a status, or with one that this collection does not know.
         - Always V(ready) at Ilkbyte, which lists finished snapshots only.
       type: str
     provider_status:
@@ -279,13 +280,15 @@ server:
       description: The server's name, or null.
       type: str
     power_state:
-      description: V(running), V(stopped), another state of the provider, or null.
+      description: V(running), V(stopped), V(unknown), another state of the provider, or null.
       type: str
     task_state:
-      description: The operation in progress as the provider states it, for example V(restoring), or null.
+      description:
+        - The operation in progress as the provider states it, for example V(restoring), or null.
+        - V(provisioning) if the provider has not finished creating the server.
       type: str
     address:
-      description: Its first IP address, or null.
+      description: Its first IPv4 address, or without one its first IPv6 address, or null.
       type: str
 by_server:
   description:

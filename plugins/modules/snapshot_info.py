@@ -34,16 +34,18 @@ options:
     description:
       - Only snapshots with one of these statuses.
       - V(ready) snapshots can be restored, V(pending) ones are being created, V(failed) ones cannot be restored.
-      - At VPS.org, an unknown status counts as V(failed). Ilkbyte lists finished snapshots only, so they are always V(ready).
+      - V(unknown) snapshots have no status, or one that this collection does not know. They count as neither ready nor failed.
+      - Ilkbyte lists finished snapshots only, so they are always V(ready).
     type: list
     elements: str
-    choices: [ready, pending, failed]
+    choices: [ready, pending, failed, unknown]
   older_than:
     description:
       - Only snapshots older than this, by the provider's clock.
       - A number of seconds, or numbers with the units V(s), V(m), V(h), V(d) and V(w), such as V(45m), V(7d) or V(1d12h).
         Must be greater than zero.
-      - A snapshot without a date matches neither this option nor O(newer_than).
+      - If a snapshot that matches otherwise has no readable date, its age is unknown. Then this option and O(newer_than) fail for its
+        server. Other servers are not affected.
     type: str
   newer_than:
     description: Only snapshots of at most this age, written like O(older_than).

@@ -32,6 +32,7 @@ options:
     description:
       - The snapshot's ID at the provider, the safest way to select it. At Ilkbyte the ID is the name.
       - If O(name) is also set, both must match the same snapshot. Not supported with several O(servers).
+      - A snapshot that the provider lists without a readable date, a known status or its server can be selected only by its ID.
     type: str
   start_server:
     description:

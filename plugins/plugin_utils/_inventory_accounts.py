@@ -162,7 +162,7 @@ def cached_servers(entry: Any) -> list[dict[str, Any]] | None:
 
 def _is_server(server: Any) -> bool:
     return (
-        isinstance(server, dict) and set(server) == CACHED_FIELDS and isinstance(server["id"], str)
+        isinstance(server, dict) and set(server) == CACHED_FIELDS
         and all(value is None or isinstance(value, str) for value in server.values())
     )
 

@@ -10,7 +10,6 @@ first added to an inventory of their own.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from ansible.inventory.data import InventoryData
 
 from ..module_utils._errors import invalid_argument
+from ..module_utils._provider.values import parse_address
 from ..module_utils._text import sanitize_nested
 from ._inventory_accounts import Account
 
@@ -42,17 +42,10 @@ def host_variables(account: Account, server: Mapping[str, Any], source: str) -> 
         "rewind_server_task_state": server["task_state"],
         "rewind_server_address": server["address"],
     }
-    if _is_address(server["address"]):
-        variables["ansible_host"] = server["address"]
+    address = parse_address(server["address"])  # any other text could be an SSH option or the name of another machine
+    if address is not None:
+        variables["ansible_host"] = address
     return sanitize_nested(variables)
-
-
-def _is_address(text: Any) -> bool:
-    """Return whether it is an IP address. Any other text could be an SSH option or the name of another machine."""
-    try:
-        return isinstance(text, str) and "%" not in text and bool(ipaddress.ip_address(text))
-    except ValueError:
-        return False
 
 
 def is_valid_name(name: Any, groups: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from mutation.mutant import Mutant
 CLIENT = "plugins/module_utils/_http/client.py"
 SESSION = "plugins/module_utils/_http/session.py"
 VPSORG = "plugins/module_utils/_provider/vpsorg.py"
+VPSORG_ROWS = "plugins/module_utils/_provider/vpsorg_rows.py"
 ILKBYTE = "plugins/module_utils/_provider/ilkbyte.py"
 
 CHANGES = "unit/plugins/module_utils/_http/test_client_changes.py"
@@ -51,16 +52,16 @@ MUTANTS = [
     ),
     Mutant(
         "the snapshots of another server count as this server's", VPSORG, "VpsOrg.list_snapshots",
-        r"(\w+) is None or \w+\.server\.id == \w+\.id", r"\1 is None or True", "restores_what_is_named",
+        r"if \w+\.server\.id == \w+\.id\]", "]", "restores_what_is_named",
         (f"{SHAPES}::test_a_filter_that_the_provider_ignores_makes_no_others_snapshot_ours",),
     ),
     Mutant(
-        "a failed snapshot counts as ready", VPSORG, "_status", r"else base\.FAILED", "else base.READY", "unknown",
-        (f"{SHAPES}::test_what_is_neither_pending_nor_completed_has_failed",),
+        "an unknown status counts as ready", VPSORG_ROWS, "parse_snapshot", r"or \"\", base\.UNKNOWN", 'or "", base.READY', "unknown",
+        (f"{SHAPES}::test_a_status_is_ready_pending_or_failed_only_in_a_known_word",),
     ),
     Mutant(
         "a create that is answered with another server's snapshot is believed", VPSORG, "VpsOrg.create_snapshot",
-        r"if (\w+)\.server\.id != .+:", r"if not \1:", "unknown", (f"{SHAPES}::test_a_snapshot_made_under_another_name_or_server_is_unknown",),
+        r"if \w+\.id is None or .+:", "if False:", "unknown", (f"{SHAPES}::test_a_snapshot_made_under_another_name_or_server_is_unknown",),
     ),
     # --- Ilkbyte
     Mutant(
@@ -74,7 +75,7 @@ MUTANTS = [
     ),
     Mutant(
         "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._list_servers_once",
-        r"if len\(\w+\) == \w+ else None", "", "lists",
+        r"if \w+ & \w+ and not \w+ <= \w+:", "if False:", "lists",
         (f"{SHAPES}::test_inconsistent_pages_of_ilkbyte_are_read_again",),
     ),
 ]

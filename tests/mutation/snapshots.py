@@ -22,7 +22,8 @@ MUTANTS = [
     ),
     Mutant(
         "retention deletes a snapshot that a schedule uses", PLAN, "_is_deletable",
-        r"\w+\.schedule is None and ", "", "deletes_what_is_named", (f"{KEPT}::test_scheduled_and_undated_ones_stay_but_count",),
+        r"\w+\.schedule is None and ", "", "deletes_what_is_named",
+        (f"{KEPT}::test_scheduled_ones_stay_but_count_and_those_that_lack_anything_do_neither",),
     ),
     Mutant(
         "retention deletes the snapshot that the task has just made", PLAN, "select_expired",
@@ -39,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         "a snapshot with an unknown status word is replaced and deleted", PLAN, "plan_present",
-        r"if not (\w+)\.failure_confirmed:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
+        r"if (\w+)\.status == UNKNOWN:", r"if not \1:", "deletes_what_is_named", EVERY_PLAN,
     ),
     Mutant(
         "the old snapshot is deleted before the new one is ready", PRESENT, "_send_request",

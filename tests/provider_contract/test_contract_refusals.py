@@ -87,7 +87,9 @@ def test_rejections(simulated_provider, name):
             continue
         error = change.failure()
         assert (error.kind, error.outcome, error.http_status) == (kind, errors.NOT_APPLIED, status)
-        assert error.provider_message == "No." and error.operation == change.operation and change.sent() == 1
+        # A server's power has two paths at VPS.org. The second one is used if the provider certainly does not know the first one.
+        sent = 2 if (simulated_provider.name, name, status) == ("vpsorg", "set_power", 404) else 1
+        assert error.provider_message == "No." and error.operation == change.operation and change.sent() == sent
     assert simulated_provider.events() == []
 
 
@@ -128,10 +130,14 @@ SHAPES = [[], "text", 5, {}, {"results": None}, {"results": [5]}, {"results": [{
 
 
 def is_accepted(provider, name, shape):
-    """Return whether a provider must accept this malformed value, since the documentation says too little."""
+    """Return whether a provider must accept this malformed value: rows may lack anything, or the documentation says too little."""
     data = shape.get("data") if isinstance(shape, dict) else None
-    if provider != "ilkbyte":
+    if provider == "examplecloud":
         return False
+    if provider == "vpsorg":
+        return name.startswith("list") and isinstance(shape, dict) and bool(shape.get("results"))
+    if name.startswith("list") and data == {"snapshots": [{}], "server_list": [{}]}:
+        return True
     # PHP writes an empty map as an empty list; and of a map no key is promised.
     return data == [] and name.startswith("list") or isinstance(data, dict) and name in ("get_server", "whoami")
 
@@ -143,7 +149,8 @@ def test_a_response_of_another_shape(simulated_provider, name):
         read.respond("raw", body=shape, content_type="application/json")
         if is_accepted(simulated_provider.name, name, shape):
             found = read.make()
-            assert found == [] or found in (Account(None), Server("app1", "app1", "unknown", "unknown")), shape
+            is_unidentified = isinstance(found, list) and all(item.id is None for item in found)
+            assert is_unidentified or found in (Account(None), Server("app1", "app1", "unknown")), shape
             continue
         error = read.failure()
         assert (error.kind, error.outcome, error.operation) == (errors.INVALID_RESPONSE, errors.NOT_APPLIED, read.operation), shape

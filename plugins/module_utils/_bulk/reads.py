@@ -140,7 +140,8 @@ class ServerProvider:
         return self._claim(self._read(lambda provider: provider.get_server(reference)), reference)
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
-        by_server = self._list("snapshots") if server is not None and self._provider.capabilities.lists_all_snapshots else None
+        is_in_list = server is not None and self._provider.capabilities.lists_all_snapshots and self._provider.is_named_by_snapshots(server)
+        by_server = self._list("snapshots") if is_in_list else None
         if by_server is None:
             return self._read(lambda provider: provider.list_snapshots(server))
         return list(by_server.get(server.id, ()))
@@ -162,7 +163,7 @@ class ServerProvider:
 def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
     by_server: dict[str, list[Snapshot]] = {}
     for snapshot in provider.list_snapshots(None):
-        by_server.setdefault(snapshot.server.id, []).append(snapshot)
+        by_server.setdefault(snapshot.server.id or "", []).append(snapshot)
     return by_server
 
 

@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import Provider, Server, Snapshot
+from .._provider.base import PROVISIONING, Provider, Server, Snapshot, not_provisioned
 from .._wait.polling import Deadline
 
 MAX_NAME_LENGTH = 255  # assumed: no provider documents a limit, and file systems take no more
@@ -178,6 +178,28 @@ def select_snapshot(provider: Provider, server: Server, snapshots: list[Snapshot
             hint="select one with id",
         )
     return matches[0] if matches else None
+
+
+def require_complete(snapshot: Snapshot, id_: str | None) -> None:
+    """Check that a snapshot that was selected by its name alone lacks nothing: another one may be meant.
+
+    Raises:
+        RewindError: `not_ready`, with its id.
+    """
+    if not snapshot.missing or id_ is not None:
+        return
+    raise RewindError(
+        f"Snapshot {snapshot.label} of server {snapshot.server.label} is listed without a {' and a '.join(snapshot.missing)} "
+        f"(provider status {snapshot.provider_status!r}), so its name is not enough to select it",
+        kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.label,
+        hint="check it in the provider's panel" + (f"; if it is the right one, select it with id: {snapshot.id}" if snapshot.id else ""),
+    )
+
+
+def require_provisioned(server: Server) -> None:
+    """Check that the provider has finished creating the server. Otherwise it has nothing to snapshot or to restore."""
+    if server.task_state == PROVISIONING:
+        raise not_provisioned(server)
 
 
 def candidates_hint(snapshots: list[Snapshot]) -> str:

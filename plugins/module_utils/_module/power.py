@@ -20,6 +20,7 @@ from typing import Any
 from .. import _errors as errors
 from .._errors import RewindError
 from .._provider.base import RUNNING, START, STOP, STOPPED, Server
+from .._provider.values import parse_address
 from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
@@ -297,4 +298,4 @@ def _stop_window_left(note: dict[str, Any]) -> float:
 def _is_other_server(latest: Server, note: dict[str, Any]) -> bool:
     """Return whether it is another server of that name: of another account, or a new one."""
     noted_address = note.get("address")
-    return None not in (noted_address, latest.address) and noted_address != latest.address
+    return bool(noted_address and latest.addresses) and parse_address(noted_address) not in latest.addresses

@@ -32,6 +32,6 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     return {
         "changed": False,
         "msg": format_server_count(len(servers)),
-        "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id))],
+        "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id or ""))],
         **failure_summary(ctx, results),
     }

@@ -24,9 +24,30 @@ from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import wait_server_idle, wait_snapshot_listed, wait_snapshot_ready
 from . import power
-from .context import OperationContext, format_snapshots, select_snapshot, validate_snapshot_name
+from .context import (
+    OperationContext,
+    format_snapshots,
+    require_complete,
+    require_provisioned,
+    select_snapshot,
+    validate_snapshot_name,
+)
 from .snapshot_changes import RequestedSnapshot, delete, request_create, request_recreate, wait_for_earlier_request, wait_for_requested
-from .snapshot_plan import ADOPT, CREATE, KEEP, RECREATE, Plan, newest_first, plan_by_id, plan_present, select_expired, select_for_eviction
+from .snapshot_plan import (
+    ADOPT,
+    CREATE,
+    KEEP,
+    RECREATE,
+    Plan,
+    newest_first,
+    plan_by_id,
+    plan_present,
+    require_ages,
+    select_expired,
+    select_for_eviction,
+)
+
+KEEP_ALL = 10000  # as retain.count: only when_full deletes
 
 SPEC = argspec.PROVIDER.merge(argspec.SERVERS, argspec.ArgumentSpec(
     {
@@ -54,7 +75,7 @@ def validate(options: dict[str, Any]) -> None:
     argspec.normalize_durations(options, "max_age")
     retain = options["retain"]
     if retain:
-        argspec.require_range("retain.count", retain["count"], 1, 10000)
+        argspec.require_range("retain.count", retain["count"], 1, KEEP_ALL)
         argspec.require_non_empty("retain.match", retain["match"])
     if options["state"] == "absent":
         conflicting = [name for name in ("max_age", "retain", "stop_server", "description") if options[name]]
@@ -128,6 +149,9 @@ def _ensure_present(ctx: OperationContext, interrupted: power.InterruptedStop) -
 def _inspect_and_request(ctx: OperationContext, server: Server) -> PendingSnapshot:
     """Read, decide, and request what is missing."""
     server, snapshots = ctx.get_server_and_snapshots(server)
+    retain = ctx.options["retain"]
+    if retain and retain["count"] < KEEP_ALL:
+        require_ages(snapshots, retain["match"], "retain")
     plan = _plan(ctx, server, snapshots)
     if plan.action == KEEP:
         if not ctx.check_mode:
@@ -138,6 +162,7 @@ def _inspect_and_request(ctx: OperationContext, server: Server) -> PendingSnapsh
     if plan.action not in (CREATE, RECREATE):
         return PendingSnapshot(plan.snapshot.server, snapshots, plan)
     server = server if server.power_state else ctx.provider.get_server(server.id)
+    require_provisioned(server)
     if server.task_state and (not ctx.check_mode or not ctx.options["wait"]):
         return PendingSnapshot(server, snapshots, plan, is_blocked=True)
     if local_state.is_creation_pending(ctx, server):
@@ -327,6 +352,8 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
                     raise _not_listed_error(server, snapshot)
             if snapshot is None:
                 return _result(ctx, server, None, False, f"Server {server.label} has no snapshot {wanted}", snapshots, snapshots)
+            if snapshot in snapshots:  # not one that is only expected
+                require_complete(snapshot, options["id"])
             must_wait = snapshot.status == PENDING and options["wait"] and not ctx.check_mode
             if not must_wait:
                 if not ctx.check_mode:
@@ -390,6 +417,6 @@ def _for_diff(snapshots: list[Snapshot], before: list[Snapshot]) -> dict[str, An
                 "description": item.description,
                 "created_at": item.created_at if (item.id, item.created_at) in known else "(new)",
             }
-            for item in sorted(snapshots, key=lambda item: (item.name, item.created_at or ""))
+            for item in sorted(snapshots, key=lambda item: (item.name or "", item.created_at or ""))
         ]
     }

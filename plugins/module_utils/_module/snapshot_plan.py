@@ -16,7 +16,7 @@ from datetime import datetime
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import FAILED, PENDING, READY, Server, Snapshot, age_seconds
+from .._provider.base import FAILED, PENDING, READY, UNKNOWN, Server, Snapshot, age_seconds
 
 KEEP = "keep"  # it exists, ready and not too old
 ADOPT = "adopt"  # it is in progress already: wait for it
@@ -34,7 +34,7 @@ class Plan:
         action: One of the constants above.
         snapshot: To keep, adopt or recreate.
         replaces: The old snapshot, which is deleted once the new one is ready.
-        failed: Failed snapshots of that name, which are deleted before a new one is created.
+        failed: Failed snapshots of that name that lack nothing, which are deleted before a new one is created.
     """
 
     action: str
@@ -52,22 +52,27 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         now: The provider's time.
 
     Raises:
-        RewindError: `not_ready`: there is a snapshot of that name with an unknown status or without a date.
+        RewindError: `not_ready`: there is a snapshot of that name with an unknown status, or without an id, or without a date
+            that `max_age` needs.
     """
     named = newest_first(snapshot for snapshot in snapshots if snapshot.name == name)
-    ready = [snapshot for snapshot in named if snapshot.status == READY]
-    pending = [snapshot for snapshot in named if snapshot.status == PENDING]
-    failed = [snapshot for snapshot in named if snapshot.status == FAILED]
+    identified = [snapshot for snapshot in named if snapshot.id is not None]
+    ready = [snapshot for snapshot in identified if snapshot.status == READY]
+    pending = [snapshot for snapshot in identified if snapshot.status == PENDING]
+    failed = [snapshot for snapshot in named if snapshot.status == FAILED and not snapshot.missing]
     if ready and is_fresh(ready[0], max_age, now):
         return Plan(KEEP, ready[0])
-    old = ready[0] if ready else None
+    undated = [snapshot for snapshot in ready if snapshot.created_at is None]
+    old = ready[0] if ready and not undated else None
     if pending:
         return Plan(ADOPT, pending[0], replaces=old)
-    for snapshot in failed:
-        if not snapshot.failure_confirmed:
+    for snapshot in named:
+        if snapshot.status == UNKNOWN:
             raise _undecidable(snapshot, f"has an unknown status ({snapshot.provider_status!r})")
-    if old is not None and old.created_at is None:
-        raise _undecidable(old, "has no readable date, so it is unknown whether it is older than max_age")
+        if snapshot.id is None:
+            raise _undecidable(snapshot, "is listed without an id")
+    if undated:
+        raise _undecidable(undated[0], "has no readable date, so it is unknown whether it is older than max_age")
     if old is not None:
         return Plan(RECREATE, old, replaces=old, failed=failed)
     return Plan(CREATE, failed=failed)
@@ -85,7 +90,8 @@ def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int
         return Plan(ADOPT, snapshot)
     problem = "does not exist"
     if snapshot is not None:
-        problem = "is older than max_age" if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
+        too_old = "is older than max_age" if snapshot.created_at else "has no readable date, so it is unknown whether it is older than max_age"
+        problem = too_old if snapshot.status == READY else f"is {snapshot.status} ({snapshot.provider_status!r})"
     raise RewindError(
         f"Snapshot {id_} of server {server.label} {problem}",
         kind=errors.NOT_FOUND if snapshot is None else errors.NOT_READY, server=server.label, snapshot=id_,
@@ -96,7 +102,7 @@ def plan_by_id(snapshot: Snapshot | None, server: Server, id_: str, max_age: int
 def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
     """Return the error for a snapshot that may be valid: it is neither used nor deleted."""
     return RewindError(
-        f"Snapshot {snapshot.name} of server {snapshot.server.label} {problem}, so it is kept and no other is created",
+        f"Snapshot {snapshot.label} of server {snapshot.server.label} {problem}, so it is kept and no other is created",
         kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id,
         hint="check it in the provider's panel; choose another name, or delete it with state: absent and its id",
     )
@@ -110,14 +116,37 @@ def is_fresh(snapshot: Snapshot, max_age: int | None, now: datetime) -> bool:
     return age is not None and age <= max_age
 
 
+def require_ages(snapshots: Iterable[Snapshot], match: str, option: str) -> None:
+    """Check that the ages of all ready snapshots that match are known: otherwise retention would never delete any.
+
+    Raises:
+        RewindError: `not_ready`, with one of those without a readable date.
+    """
+    for snapshot in _named(snapshots, match):
+        if snapshot.status == READY and snapshot.created_at is None:
+            raise unknown_age(snapshot, option)
+
+
+def unknown_age(snapshot: Snapshot, option: str) -> RewindError:
+    """Return the error for an option that needs the age of a snapshot whose date cannot be read."""
+    return RewindError(
+        f"Snapshot {snapshot.label} of server {snapshot.server.label} has no readable date, so its age is unknown, and {option} needs it",
+        kind=errors.NOT_READY, server=snapshot.server.label, snapshot=snapshot.id or snapshot.name,
+        hint=f"check it in the provider's panel; delete it with state: absent and its id, or omit {option}",
+    )
+
+
 def select_expired(snapshots: Iterable[Snapshot], match: str, count: int, keep_ids: set[str]) -> list[Snapshot]:
-    """Return the ready snapshots that match, without the newest `count`, oldest first.
+    """Return the ready snapshots that match, without the newest `count`, oldest first. One that lacks anything does not count.
 
     Args:
         match: A shell-style pattern, case-sensitive.
         keep_ids: Never returned, but counted: the task's own snapshot.
     """
-    ready = [snapshot for snapshot in newest_first(_named(snapshots, match)) if snapshot.status == READY]
+    ready = [
+        snapshot for snapshot in newest_first(_named(snapshots, match))
+        if snapshot.status == READY and (snapshot.id in keep_ids or not snapshot.missing)
+    ]
     # The task's own snapshot counts as one of the newest, even if its date is older.
     own = [snapshot for snapshot in ready if snapshot.id in keep_ids]
     others = [snapshot for snapshot in ready if snapshot.id not in keep_ids]
@@ -129,10 +158,10 @@ def select_for_eviction(snapshots: Iterable[Snapshot], match: str, count: int, k
     candidates = [
         snapshot
         for snapshot in _named(snapshots, match)
-        if snapshot.id not in keep_ids and (snapshot.status == READY or snapshot.failure_confirmed) and _is_deletable(snapshot)
+        if snapshot.id not in keep_ids and snapshot.status in (READY, FAILED) and _is_deletable(snapshot)
     ]
     oldest_first = newest_first(candidates)[::-1]
-    oldest_first.sort(key=lambda snapshot: not snapshot.failure_confirmed)
+    oldest_first.sort(key=lambda snapshot: snapshot.status != FAILED)
     return oldest_first[:count]
 
 
@@ -148,9 +177,9 @@ def _id_order(snapshot_id: str | None) -> tuple[int, str]:
 
 
 def _named(snapshots: Iterable[Snapshot], match: str) -> list[Snapshot]:
-    return [snapshot for snapshot in snapshots if fnmatch.fnmatchcase(snapshot.name, match)]
+    return [snapshot for snapshot in snapshots if snapshot.name is not None and fnmatch.fnmatchcase(snapshot.name, match)]
 
 
 def _is_deletable(snapshot: Snapshot) -> bool:
-    # Deleting a snapshot with a schedule would delete the schedule; a snapshot without a date has no age.
-    return snapshot.schedule is None and snapshot.created_at is not None
+    # Deleting a snapshot with a schedule would delete the schedule; one that lacks anything is deleted only by its id.
+    return snapshot.schedule is None and not snapshot.missing

@@ -17,13 +17,13 @@ from .._argspec import PROVIDER, SERVERS, SERVERS_RULE, ArgumentSpec, validate_n
 from .._bulk.executor import run_on_each
 from .._bulk.results import RERUN_REPEATS
 from .._errors import RewindError
-from .._provider.base import FAILED, READY, RESTORING, RUNNING, Server, Snapshot
+from .._provider.base import PENDING, READY, RESTORING, RUNNING, UNKNOWN, Server, Snapshot
 from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.restore import RestoreTracker, wait_for_restore
 from .._wait.waiters import wait_server_idle
 from . import power
-from .context import OperationContext, candidates_hint, select_snapshot
+from .context import OperationContext, candidates_hint, require_complete, require_provisioned, select_snapshot
 
 SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
     {
@@ -46,6 +46,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         return run_on_each(ctx, run, RERUN_REPEATS, ctx.provider.capabilities.expected_restore_seconds)
     with lock_server(ctx, allow_during_restore=True) as server, contextlib.ExitStack() as restore_lock:
         server = server if server.power_state else ctx.provider.get_server(ctx.server_reference)
+        require_provisioned(server)
         snapshots = ctx.provider.list_snapshots(server)
         snapshot = _select_ready_snapshot(ctx, server, snapshots)
         if not server.task_state:
@@ -108,13 +109,16 @@ def _select_ready_snapshot(ctx: OperationContext, server: Server, snapshots: lis
             kind=errors.NOT_FOUND, server=server.label, snapshot=wanted,
             hint=candidates_hint(snapshots),
         )
-    if snapshot.status != READY:
-        failed = snapshot.status == FAILED
+    require_complete(snapshot, id_)
+    if snapshot.status == UNKNOWN and snapshot.provider_status is None:
+        ctx.warnings.append(f"The provider shows no status of snapshot {snapshot.label}; it is restored because its id was given.")
+    elif snapshot.status != READY:
+        ready = [item for item in snapshots if item.status == READY]
         raise RewindError(
             f"Snapshot {snapshot.label} of server {server.label} is {snapshot.status} "
             f"(provider status {snapshot.provider_status!r}), so it cannot be restored",
             kind=errors.NOT_READY, server=server.label, snapshot=snapshot.label,
-            hint=candidates_hint([item for item in snapshots if item.status == READY]) if failed else "run again when it is ready",
+            hint="run again when it is ready" if snapshot.status == PENDING else candidates_hint(ready),
         )
     return snapshot
 

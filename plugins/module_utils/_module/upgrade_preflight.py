@@ -13,7 +13,8 @@ from .. import _errors as errors
 from .._argspec import validate_names, validate_servers
 from .._errors import RewindError
 from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
-from .context import OperationContext, format_snapshots, validate_snapshot_name
+from .._provider.values import parse_address
+from .context import OperationContext, format_snapshots, require_provisioned, validate_snapshot_name
 from .snapshot_plan import newest_first, select_for_eviction
 
 # A token with only such permissions cannot create a snapshot. Assumed: no provider documents the values.
@@ -53,6 +54,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
 
 
 def _require_idle(ctx: OperationContext, server: Server) -> None:
+    require_provisioned(server)
     if server.task_state:
         raise RewindError(
             f"Server {server.label} is busy ({server.task_state}); upgrade not started",
@@ -81,11 +83,13 @@ def _reference(ctx: OperationContext) -> str:
     """
     if ctx.options["server"]:
         return ctx.server_reference
-    host, address, provider = ctx.options["host"], ctx.options["address"], ctx.provider
-    all_servers = provider.list_servers()
-    by_address = [server for server in all_servers if address and server.address == address]
+    host, provider = ctx.options["host"], ctx.provider
+    address = parse_address(ctx.options["address"]) or ctx.options["address"]
+    all_servers = [server for server in provider.list_servers() if server.id is not None]
+    by_address = [server for server in all_servers if address in server.addresses]
     by_name = [server for server in all_servers if host in provider.aliases_of(server)]
-    if len(by_name) == 1 and (not by_address or by_address[0].id == by_name[0].id) and not _is_other_public_address(address, by_name[0].address):
+    is_reached = not by_address or any(server.id == by_name[0].id for server in by_address) if len(by_name) == 1 else False
+    if is_reached and not _is_other_public_address(address, by_name[0]):
         return by_name[0].id
     if not by_name and len(by_address) == 1:
         return by_address[0].id
@@ -97,8 +101,8 @@ def _reference(ctx: OperationContext) -> str:
         )
     if len(by_name) == 1 and not by_address:
         raise RewindError(
-            f"At {provider.display_name}, {by_name[0].label} has the address {by_name[0].address}, but Ansible connects to {host} at {address}: "
-            "another server of that name?",
+            f"At {provider.display_name}, {by_name[0].label} has the address {', '.join(by_name[0].addresses)}, "
+            f"but Ansible connects to {host} at {address}: another server of that name?",
             kind=errors.AMBIGUOUS, server=host, hint="set guarded_upgrade_server, or use the credentials of the right account",
         )
     candidates = ", ".join(dict.fromkeys(server.label for server in [*by_name, *by_address]))
@@ -108,12 +112,10 @@ def _reference(ctx: OperationContext) -> str:
     )
 
 
-def _is_other_public_address(reached: str | None, known: str | None) -> bool:
+def _is_other_public_address(reached: str | None, server: Server) -> bool:
     """Return whether Ansible connects to a public address that is not the server's. Names and private addresses are not compared."""
-    try:
-        return ipaddress.ip_address(reached or "").is_global and ipaddress.ip_address(reached) != ipaddress.ip_address(known or "")
-    except ValueError:
-        return False
+    address = parse_address(reached)
+    return bool(address and server.addresses) and ipaddress.ip_address(address).is_global and address not in server.addresses
 
 
 def _select_evictions(ctx: OperationContext, server: Server, snapshots: list[Snapshot]) -> list[Snapshot]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import abc
 import difflib
-import functools
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError
+from .values import parse_timestamp, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
 READY = "ready"
 PENDING = "pending"
-FAILED = "failed"
+FAILED = "failed"  # the provider's status is known to mean a failure
 
 RUNNING = "running"
 STOPPED = "stopped"
 
+UNKNOWN = "unknown"  # a status of a snapshot or a power state that the provider does not show, or shows in an unknown word
+
+UNKNOWN_POWER_WORDS = ("unknown", "unknow", "nil", "null", "none")  # observed: nil and Unknow; as `parse_word` returns them
+
 RESTORING = "restoring"  # Server.task_state, if the provider distinguishes a restore from other operations
+PROVISIONING = "provisioning"  # Server.task_state: the provider has not finished creating the server
 
 START = "start"
 STOP = "stop"  # graceful: the operating system shuts down
@@ -43,16 +48,25 @@ MAX_LIST_ATTEMPTS = 4  # for a list that changes while it is read
 
 @dataclass(frozen=True)
 class Server:
-    id: str  # its identity at the provider (VPS.org: the number as text; Ilkbyte: the name)
+    """A server. A row of the provider may lack anything, so every field may be None."""
+
+    id: str | None  # its identity at the provider (VPS.org: the number as text, or the UUID; Ilkbyte: the name)
     name: str | None = None  # its name, or None while only the id is known
-    power_state: str | None = None  # `running`, `stopped`, another value of the provider, or None if it was not read
+    power_state: str | None = None  # `running`, `stopped`, `unknown`, another value of the provider, or None if it was not read
     task_state: str | None = None  # the operation in progress (`restoring`, …), or None
-    address: str | None = None  # its first IP address, or None
+    addresses: tuple[str, ...] = ()  # all its IP addresses in canonical form, IPv4 first
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the provider's own object; never shown: it may hold a password
+
+    @property
+    def address(self) -> str | None:
+        """Return its first IP address."""
+        return self.addresses[0] if self.addresses else None
 
     @property
     def label(self) -> str:
         """Return how messages name the server."""
+        if self.id is None:
+            return f"{self.name or self.address or 'unnamed'} (without an id)"
         return f"{self.name} ({self.id})" if self.name and self.name != self.id else self.id
 
     def to_result(self) -> dict[str, Any]:
@@ -80,12 +94,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Snapshot:
+    """A snapshot. A row of the provider may lack anything: see `missing`."""
+
     id: str | None  # its identity at the provider (Ilkbyte: its name)
-    name: str
+    name: str | None
     server: Server  # the server it belongs to
-    status: str  # `ready`, `pending` or `failed`
+    status: str  # `ready`, `pending`, `failed` or `unknown`
     provider_status: str | None = None  # the provider's own status, or None
-    failure_confirmed: bool = False  # The provider's status is known to mean a failure. An unknown status is `failed` without that.
     size_mb: int | None = None  # MB, or None if unknown
     created_at: str | None = None  # UTC, ISO 8601 with Z, or None
     description: str | None = None
@@ -93,12 +108,24 @@ class Snapshot:
     parent: str | None = None  # the snapshot on top of which it was taken, or None
     power_state: str | None = None  # the power state that it contains and that a restore brings back (`running`, `stopped`), or None
     schedule: Schedule | None = None
+    names_server: bool = True  # whether the row names its server; otherwise the provider listed it when that server was requested
     raw: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def label(self) -> str:
         """Return what messages call it: with its id if that differs from the name."""
+        if self.name is None:
+            return f"without a name ({self.id or 'and without an id'})"
         return self.name if self.id in (None, self.name) else f"{self.name} ({self.id})"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return what its row lacks. A snapshot that lacks anything is restored and deleted only by its id, and retention ignores it."""
+        parts = {
+            "id": self.id is not None, "name": self.name is not None, "readable date": self.created_at is not None,
+            "known status": self.status != UNKNOWN, "server": self.names_server and self.server.id is not None,
+        }
+        return tuple(part for part, is_present in parts.items() if not is_present)
 
     def to_result(self) -> dict[str, Any]:
         return {
@@ -207,6 +234,11 @@ class Provider(abc.ABC):
             matches = [server for server in servers if server.id == identified.id]
         else:
             matches = [server for server in servers if reference in self.aliases_of(server)]
+        if len(matches) == 1 and matches[0].id is None:
+            raise RewindError(
+                f"{self.display_name} lists server {reference!r} without an id, so no request can name it",
+                kind=errors.INVALID_RESPONSE, server=reference, hint="check the server in the provider's panel",
+            )
         if len(matches) == 1:
             return matches[0]
         if matches:
@@ -214,7 +246,7 @@ class Provider(abc.ABC):
                 f"{len(matches)} servers at {self.display_name} are named {reference!r}: {_format_servers(matches)}",
                 kind=errors.AMBIGUOUS, server=reference, hint="name the server by its id",
             )
-        by_name = {server.name or server.id: server for server in servers}
+        by_name = {server.name or server.label: server for server in servers}
         suggestions = [by_name[name] for name in difflib.get_close_matches(reference, by_name, n=5, cutoff=0.5)]
         if suggestions:
             hint = f"did you mean {_format_servers(suggestions)}?"
@@ -225,6 +257,10 @@ class Provider(abc.ABC):
         raise RewindError(
             f"There is no server {reference!r} in this {self.display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
         )
+
+    def is_named_by_snapshots(self, server: Server) -> bool:
+        """Return whether the snapshots in the account's list name this server by its id."""
+        return server.id is not None
 
     def invalidate(self) -> None:
         """Discard cached reads, if the provider has any."""
@@ -289,6 +325,14 @@ class Provider(abc.ABC):
         return error.add_context(server, snapshot)
 
 
+def not_provisioned(server: Server) -> RewindError:
+    """Return the error for a server that exists and that the provider has not finished creating."""
+    return RewindError(
+        f"Server {server.label} is still being provisioned", kind=errors.NOT_READY, server=server.label,
+        hint="run again when the provider has finished creating the server",
+    )
+
+
 def unsupported(provider: Provider, feature: str, hint: str | None = None) -> RewindError:
     """Return the error for something that the provider cannot do at all."""
     return RewindError(f"{provider.display_name} does not support {feature}", kind=errors.UNSUPPORTED, hint=hint)
@@ -298,43 +342,16 @@ def _format_servers(servers: list[Server]) -> str:
     return ", ".join(server.label for server in servers)
 
 
-def to_iso8601(text: Any) -> str | None:
-    """Return an ISO 8601 time as UTC with Z, to the second; None if it cannot be parsed."""
-    timestamp = parse_timestamp(text)
-    # Not strftime: it writes the year 999 with three digits, and these texts are compared.
-    return timestamp.replace(microsecond=0, tzinfo=None).isoformat() + "Z" if timestamp else None
-
-
-def parse_timestamp(text: Any) -> datetime | None:
-    """Return an ISO 8601 time; without a zone it counts as UTC. None if it cannot be parsed."""
-    return _parse_iso8601(text) if isinstance(text, str) else None
-
-
-@functools.lru_cache(maxsize=20_000)  # a listing parses each time up to three times
-def _parse_iso8601(text: str) -> datetime | None:
-    try:
-        timestamp = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-
-
 def age_seconds(created_at: str | None, now: datetime) -> float | None:
     """Return the seconds since a snapshot was created, never below 0; None if its date is unknown."""
     created = parse_timestamp(created_at)
     return max(0.0, (now - created).total_seconds()) if created else None
 
 
-def str_or_none(value: Any) -> str | None:
-    """Return a text; a number becomes its digits, anything else None."""
-    if isinstance(value, str):
-        return value or None
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def is_transitional(status: str) -> bool:
     """Return whether a power state means that something is in progress: `starting`, `restoring`, `pending` …"""
-    return (status.endswith("ing") and status != RUNNING) or status in ("pending", "in_progress", "queued", "unknown")
+    word = parse_word(status) or ""
+    return (word.endswith("ing") and word != RUNNING) or word in ("pending", "inprogress", "queued")
 
 
 def unexpected_response(display_name: str, operation: str, problem: str) -> RewindError:

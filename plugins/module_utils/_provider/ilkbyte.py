@@ -11,8 +11,6 @@ and libvirt, whose snapshot fields these are (assumed). See docs/providers.md.
 from __future__ import annotations
 
 import re
-import unicodedata
-from datetime import datetime
 from typing import Any
 
 from .. import _errors as errors
@@ -20,15 +18,12 @@ from .._errors import RewindError
 from .._text import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
+from .ilkbyte_rows import ZONE_MINUTES, is_deleted, parse_server, parse_snapshot
+from .values import fold, parse_object
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # observed: 3-16 letters and digits; more is accepted
 # A name that can be part of a path. A slash, a percent sign or dots alone would lead to another path, here or at the provider.
 _PATH_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
-_POWER_STATES = {
-    "running": base.RUNNING, "çalışıyor": base.RUNNING,  # observed
-    "shut off": base.STOPPED, "shutoff": base.STOPPED, "kapalı": base.STOPPED,  # observed, libvirt; the last one: assumed
-}
-_BUSY_STATUSES = {"paused", "in shutdown", "dying"}  # libvirt: a guest is paused while its snapshot is created or loaded
 _POWER_ACTIONS = {base.START: "start", base.STOP: "shutdown"}  # observed
 
 
@@ -52,7 +47,7 @@ class Ilkbyte(base.Provider):
         description=False,
         recreate=True,  # documented
         schedule=True,  # documented
-        schedule_timezone=("Europe/Istanbul", 180),  # documented: its list shows +03:00, which is Turkey's time all year
+        schedule_timezone=("Europe/Istanbul", ZONE_MINUTES),
         power=True,  # observed
         snapshot_tree=True,  # documented
         synchronous_delete=False,  # assumed: not documented, so the list is read
@@ -72,43 +67,57 @@ class Ilkbyte(base.Provider):
         rejection: RewindError | None = None
         if _SERVER_NAME.fullmatch(reference):
             try:
-                return self._server(reference, self._server_call(reference, "/show", "servers.show"), "servers.show")
+                return self._show_server(reference)
             except RewindError as error:
                 if error.kind not in (errors.PROVIDER_REJECTED, errors.NOT_FOUND):
                     raise
                 rejection = error
         servers = self.list_servers()
-        if rejection is not None and any(server.id == reference for server in servers):
+        # Without an HTTP status: the answer was about a deleted server, and another one may have its name now.
+        if rejection is not None and rejection.http_status is not None and any(server.id == reference for server in servers):
             raise rejection.add_context(reference)
         return self.resolve_server(reference, servers)
+
+    def _show_server(self, name: str) -> Server:
+        data = self._server_call(name, "/show", "servers.show")
+        if not isinstance(data, dict):
+            raise base.unexpected_response(self.display_name, "servers.show", "no server")
+        if is_deleted(data):
+            raise RewindError(f"Server {name} was deleted at {self.display_name}", kind=errors.NOT_FOUND, operation="servers.show", server=name)
+        return parse_server(data, name)
 
     def list_servers(self) -> list[Server]:
         return self._read_until_consistent("servers.list", self._list_servers_once)
 
     def _list_servers_once(self) -> list[Server] | None:
-        """Return the servers; None if one is on two pages. One that is on neither cannot be noticed, since there is no count."""
-        found: dict[str, Server] = {}
-        rows = 0
+        """Return the servers; None if a row is on two pages. One that is on neither cannot be noticed, since there is no count.
+
+        The list also has deleted servers, for years (observed). They may have the name of an existing server, so a name identifies no row.
+        """
+        found: list[Server] = []
+        seen_rows: set[tuple[str, ...]] = set()
         for page in range(1, base.MAX_PAGES):
             data = self._request_data("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
                 raise base.unexpected_response(self.display_name, "servers.list", '"server_list" missing')
-            previous_count, rows = len(found), rows + len(items)
-            for item in items:
-                name = item.get("name") if isinstance(item, dict) else None
-                if not isinstance(name, str) or not name:
-                    raise base.unexpected_response(self.display_name, "servers.list", "a server without a name")
-                found[name] = self._server(name, item, "servers.list")
+            page_rows = {_row_key(item) for item in items}
+            if page_rows & seen_rows and not page_rows <= seen_rows:
+                return None
             pagination = data.get("pagination") if isinstance(data, dict) else None
             page_count = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
             if not page_count.isascii() or not page_count.isdecimal():
                 raise base.unexpected_response(self.display_name, "servers.list", '"total_page" is not a number')
-            if page >= int(page_count[:6]):
-                break
-            if len(found) == previous_count:
+            is_last = page >= int(page_count[:6])
+            if page_rows <= seen_rows:
+                if is_last:
+                    return None if page_rows else found
                 raise base.unexpected_response(self.display_name, "servers.list", "a page without new servers, but not the last one")
-        return list(found.values()) if len(found) == rows else None
+            found += [parse_server(item) for item in items if not is_deleted(item)]
+            seen_rows |= page_rows
+            if is_last:
+                break
+        return found
 
     def set_power(self, server: Server, action: str) -> None:
         self._server_call(server.id, "/power", "servers.power", {"set": _POWER_ACTIONS[action]}, changes=True)
@@ -118,11 +127,16 @@ class Ilkbyte(base.Provider):
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         if server is None:
             return [snapshot for each in self.list_servers() for snapshot in self.list_snapshots(each)]
+        if server.id is None:
+            raise RewindError(
+                f"{self.display_name} lists server {server.label}, and a request for its snapshots needs its name",
+                kind=errors.INVALID_RESPONSE, operation="snapshots.list", server=server.label, hint="check the server in the provider's panel",
+            )
         data = self._server_call(server.id, "/snapshot", "snapshots.list")
         items = [] if data == [] else data.get("snapshots") if isinstance(data, dict) else None
         if not isinstance(items, list):
             raise base.unexpected_response(self.display_name, "snapshots.list", '"snapshots" missing').add_context(server.label)
-        return [self._snapshot(server, item) for item in items]
+        return [parse_snapshot(server, item) for item in items]
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> None:
         self._server_call(server.id, "/snapshot/create", "snapshots.create", {"name": name}, changes=True)
@@ -196,48 +210,21 @@ class Ilkbyte(base.Provider):
         error.outcome = errors.UNKNOWN if changes else errors.NOT_APPLIED
         raise error
 
-    def _server(self, name: str, item: Any, operation: str) -> Server:
-        if not isinstance(item, dict):
-            raise base.unexpected_response(self.display_name, operation, "no server")
-        status = str(item.get("status") or "unknown").lower()
-        return Server(
-            id=name,
-            name=name,
-            power_state=_POWER_STATES.get(status, status),
-            task_state=status if status in _BUSY_STATUSES or (base.is_transitional(status) and status not in _POWER_STATES) else None,
-            address=base.str_or_none(item.get("ipv4")) or base.str_or_none(item.get("ipv6")),
-            raw=item,
-        )
 
-    def _snapshot(self, server: Server, item: Any) -> Snapshot:
-        name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not name:
-            raise base.unexpected_response(self.display_name, "snapshots.list", "a snapshot without a name").add_context(server.label)
-        parent = item.get("parent")
-        return Snapshot(
-            id=name,
-            name=name,
-            server=server,
-            # Listed snapshots are finished: the list has no status for one that is being created (assumed, from libvirt).
-            status=base.READY,
-            provider_status=None,
-            created_at=base.to_iso8601(item.get("date")),
-            current=item.get("current") is True,
-            parent=parent if isinstance(parent, str) and parent not in ("", "-") else None,
-            power_state=_POWER_STATES.get(str(item.get("state")).lower()),
-            schedule=parse_schedule(item.get("params")),
-            raw=item,
-        )
+def _row_key(item: Any) -> tuple[str, ...]:
+    """Return what identifies a row of the server list: what does not change while its pages are read."""
+    row = parse_object(item)
+    return tuple(str(row.get(key)) for key in ("name", "created_time", "deleted_time"))
 
 
 def _rejection(display_name: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:
     messages = (extract_error_message(body[key]) for key in ("error", "message") if isinstance(body.get(key), str))
     message = next((text for text in messages if text), "")
-    message_lower = message.lower()
+    folded = fold(message)
     kind = errors.PROVIDER_REJECTED
-    if "already exists" in message_lower:  # libvirt
+    if any(text in folded for text in _EXISTS_TEXTS):
         kind = errors.ALREADY_EXISTS
-    elif "no domain snapshot" in message_lower or "not found" in message_lower:  # libvirt; public
+    elif any(text in folded for text in _NOT_FOUND_TEXTS):
         kind = errors.NOT_FOUND
     return RewindError(
         f"{display_name} rejected the request (GET {path})",
@@ -249,6 +236,9 @@ def _rejection(display_name: str, path: str, operation: str, http_status: int, b
     )
 
 
+# As `fold` returns them. libvirt; observed; the Turkish ones: assumed.
+_EXISTS_TEXTS = ("already exists", "zaten var", "zaten mevcut")
+_NOT_FOUND_TEXTS = ("no domain snapshot", "not found", "bulunamadi", "mevcut degil")
 _REJECTION_HINTS = {
     "snapshots.create": "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
     "snapshots.restore": "check the server in the provider's panel, then run again",
@@ -258,40 +248,3 @@ _REJECTION_HINTS = {
     "cron.add": "check the snapshot's schedule (rewind.vps.snapshot_info), then run again",
     "cron.delete": "check the snapshot's schedule (rewind.vps.snapshot_info), then run again",
 }
-
-
-# --- schedules
-
-# "Her 1 günde bir 02:03 saatinde" means: every 1 day(s) at 02:03 (documented).
-_SENTENCE = re.compile(r"her\s+(\d{1,3})\s+günde\s+bir\s+(\d{1,2}):(\d{2})\s+saatinde\.?", re.IGNORECASE)
-
-
-def parse_schedule(params: Any) -> Schedule | None:
-    """Return the schedule in a listed snapshot's `params`, or None if it has none.
-
-    If the sentence cannot be parsed, hour and minute are those of `next_run`, and the day is None.
-    """
-    if not isinstance(params, dict) or params.get("is_cron") is not True:
-        return None
-    day, hour, minute = _parse_cron_sentence(params.get("cron_time")) or (None, *_time_of_day(params.get("next_run")))
-    return Schedule(day, hour, minute, last_run=base.to_iso8601(params.get("last_run")), next_run=base.to_iso8601(params.get("next_run")))
-
-
-def _parse_cron_sentence(sentence: Any) -> tuple[int, int, int] | None:
-    if not isinstance(sentence, str):
-        return None
-    # The ü may be one character, or a u followed by a combining diaeresis.
-    match = _SENTENCE.fullmatch(unicodedata.normalize("NFC", sentence).strip())
-    if not match:
-        return None
-    day, hour, minute = (int(part) for part in match.groups())
-    return (day, hour, minute) if day >= 1 and hour < 24 and minute < 60 else None
-
-
-def _time_of_day(text: Any) -> tuple[int | None, int | None]:
-    """Return hour and minute as written, in the provider's time zone, which schedules use."""
-    try:
-        timestamp = datetime.fromisoformat(str(text).strip().replace("Z", "+00:00"))
-    except ValueError:
-        return None, None
-    return timestamp.hour, timestamp.minute

@@ -10,8 +10,7 @@ documentation (observed), and our conclusions (assumed). See docs/providers.md.
 
 from __future__ import annotations
 
-import math
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -19,15 +18,12 @@ from .. import _errors as errors
 from .._errors import RewindError
 from . import base
 from .base import Account, Server, Snapshot
+from .values import parse_number, parse_text, parse_uuid
+from .vpsorg_rows import parse_server, parse_snapshot, parse_snapshot_server, raw_aliases, refers_to, row_id
 
 if TYPE_CHECKING:
-    from .._http.client import ApiResponse
+    from .._http.client import ApiClient, ApiResponse
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_READY_STATUSES = {"completed"}  # documented
-_PENDING_STATUSES = {"in_progress", "pending", "creating", "queued"}  # the first one: documented; the others: assumed
-_FAILED_STATUSES = {"failed", "error"}  # assumed: no failure word is documented
-_POWER_STATES = {"active": base.RUNNING, "running": base.RUNNING, "stopped": base.STOPPED, "off": base.STOPPED}
 _PAGE_SIZE = 100  # the maximum (observed, for servers)
 
 
@@ -58,78 +54,170 @@ class VpsOrg(base.Provider):
         expected_restore_seconds=900,  # documented: 5-15 minutes
     )
 
+    def __init__(self, api: ApiClient) -> None:
+        super().__init__(api)
+        self._listed: dict[str, Server] = {}  # as last listed, by number: neither number nor UUID changes
+
     # --- servers
 
     def server_from_reference(self, reference: str) -> Server | None:
-        return Server(str(int(reference))) if _is_number(reference) else None
+        return Server(_normalize(reference)) if _is_number(reference) else None
 
     def get_server(self, reference: str) -> Server:
-        is_number = _is_number(reference)
-        reference = reference.lower() if _UUID.fullmatch(reference) else reference
-        if is_number or _UUID.fullmatch(reference):
-            server = self._show_server(reference)
-            if server is not None:
-                return server
-        return self.resolve_server(reference, self.list_servers())
+        """Return the answer for one server: only that has `deployed` (observed). Its path is the UUID (observed), which the list has."""
+        wanted = _normalize(reference)
+        shown = None
+        if wanted in self._listed:
+            shown = self._show_listed(self._listed[wanted])
+            if shown is not None:
+                return shown
+        elif parse_uuid(wanted):
+            shown = self._show_server(wanted)
+            if shown is not None and parse_number(shown.id):
+                return shown
+        try:
+            listed = self.resolve_server(wanted, self.list_servers())
+        except RewindError as error:
+            if error.kind != errors.NOT_FOUND:
+                raise
+            shown = shown or (self._show_server(wanted) if _is_number(wanted) else None)
+            if shown is None:
+                raise
+            return shown
+        if shown is not None:
+            return _combine(listed, shown)
+        return listed if "deployed" in listed.raw else self._show_listed(listed) or listed
 
     def resolve_server(self, reference: str, servers: list[Server]) -> Server:
-        return super().resolve_server(reference.lower() if _UUID.fullmatch(reference) else reference, servers)
+        return super().resolve_server(_normalize(reference), servers)
 
     def aliases_of(self, server: Server) -> set[str]:
-        return super().aliases_of(server) | _raw_aliases(server)
+        return super().aliases_of(server) | raw_aliases(server)
 
-    def _show_server(self, reference: str) -> Server | None:
-        """Return the server of GET /servers/{id or uuid}/; None if the provider does not know that path (observed)."""
+    def is_named_by_snapshots(self, server: Server) -> bool:
+        return parse_number(server.id) is not None
+
+    def list_servers(self) -> list[Server]:
+        servers = [parse_server(item) for item in self._list_all("/servers/", "servers.list", {"page_size": _PAGE_SIZE})]
+        self._listed = {server.id: server for server in servers if server.id is not None}
+        return servers
+
+    def _show_listed(self, listed: Server) -> Server | None:
+        """Return a listed server as the provider shows it now; None if the provider knows neither its UUID nor its number."""
+        for path in _paths_of(listed):
+            shown = self._show_server(path, listed.id)
+            if shown is not None:
+                return _combine(listed, shown)
+        return None
+
+    def _show_server(self, path: str, id_: str | None = None) -> Server | None:
+        """Return the server of GET /servers/{path}/; None if the provider does not know the path.
+
+        Args:
+            path: Its UUID or its number.
+            id_: What a listed server is identified by.
+        """
         try:
-            response = self._api.read(f"/servers/{quote(reference, safe='')}/", operation="servers.show")
+            response = self._api.read(f"/servers/{quote(path, safe='')}/", operation="servers.show")
         except RewindError as error:
             if error.http_status in (400, 404):
                 return None
             raise
-        server = self._server(response.data, "servers.show")
-        if reference not in _raw_aliases(server) and server.id != reference.lstrip("0"):
+        server = parse_server(response.data)
+        number = parse_number(server.raw.get("id"))
+        if path not in (number, parse_uuid(server.raw.get("uuid"))) or (parse_number(id_) and number not in (None, id_)):
             raise base.unexpected_response(self.display_name, "servers.show", "a different server than requested")
         return server
 
-    def list_servers(self) -> list[Server]:
-        items = self._list_all("/servers/", "servers.list", {"page_size": _PAGE_SIZE})
-        return [self._server(item, "servers.list") for item in items]
-
     def set_power(self, server: Server, action: str) -> None:
-        response = self._change("POST", f"/servers/{quote(server.id, safe='')}/power/", "servers.power", server.label, json={"action": action})
-        if not isinstance(response.data, dict) or not _refers_to(response.data, "server", server.id):
+        # The number is used only if the provider certainly does not know the UUID.
+        *others, last = _paths_of(self._listed.get(server.id, server) if not server.raw else server)
+        for path in others:
+            try:
+                return self._request_power(server, path, action)
+            except RewindError as error:
+                if error.http_status != 404 or error.outcome != errors.NOT_APPLIED:
+                    raise
+        return self._request_power(server, last, action)
+
+    def _request_power(self, server: Server, path: str, action: str) -> None:
+        response = self._change("POST", f"/servers/{quote(path, safe='')}/power/", "servers.power", server.label, json={"action": action})
+        if not isinstance(response.data, dict) or not refers_to(response.data, "server", server):
             raise self._unverified_response("servers.power", "it does not refer to this server", server.label)
 
     # --- snapshots
 
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
+        if server is not None and not self.is_named_by_snapshots(server):
+            return self._list_snapshots_by_name(server)
         params = {"server_id": server.id} if server else {"page_size": _PAGE_SIZE}
         items = self._list_all("/snapshots/", "snapshots.list", params)
-        snapshots = [self._snapshot(item, "snapshots.list") for item in items]
+        snapshots = [parse_snapshot(item) for item in items]
+        if server is None:
+            return snapshots
         # If the provider ignores the filter, another server's snapshot must not become ours.
-        return [snapshot for snapshot in snapshots if server is None or snapshot.server.id == server.id]
+        own = [snapshot for snapshot in snapshots if snapshot.server.id == server.id]
+        unnamed = [snapshot for snapshot in snapshots if snapshot.server.id is None]
+        if len(own) + len(unnamed) < len(snapshots):
+            return own
+        return [snapshot if snapshot.server.id else replace(snapshot, server=server, names_server=False) for snapshot in snapshots]
+
+    def _list_snapshots_by_name(self, server: Server) -> list[Snapshot]:
+        """Return the snapshots of a server without a number: those that name a server of its name, if only one server has it."""
+        if server.name is None:
+            raise self._unmatched(server, "has neither a number nor a name")
+        namesakes = [item for item in self.list_servers() if item.name == server.name]
+        if len(namesakes) > 1:
+            raise self._unmatched(server, f"has no number, and {len(namesakes)} servers have its name")
+        named = [snapshot for snapshot in self.list_snapshots(None) if snapshot.server.name == server.name]
+        if len({snapshot.server.id for snapshot in named}) > 1:
+            raise self._unmatched(server, "has no number, and snapshots of several servers have its name")
+        return [replace(snapshot, server=server) for snapshot in named]
+
+    def _unmatched(self, server: Server, problem: str) -> RewindError:
+        return RewindError(
+            f"Server {server.label} at {self.display_name} {problem}, so its snapshots cannot be matched",
+            kind=errors.AMBIGUOUS, server=server.label, hint="give the server a unique name in the provider's panel",
+        )
 
     def create_snapshot(self, server: Server, name: str, description: str | None) -> Snapshot:
-        body = {"server_id": int(server.id), "name": name}
+        self._require_deployed(server)
+        body = {"server_id": self._number_of(server), "name": name}
         if description:
             body["description"] = description
         response = self._change("POST", "/snapshots/", "snapshots.create", server.label, name, json=body)
-        try:
-            snapshot = self._snapshot(response.data, "snapshots.create")
-        except RewindError as error:
-            error.outcome = errors.UNKNOWN
-            error.add_context(server.label, name)
-            raise
-        if snapshot.server.id != server.id or snapshot.name != name:
+        snapshot = parse_snapshot(response.data)
+        if snapshot.id is None or parse_number(snapshot.server.id) != str(body["server_id"]) or snapshot.name != name:
             raise self._unverified_response("snapshots.create", "it refers to another snapshot", server.label, name)
-        return snapshot
+        return replace(snapshot, server=server) if snapshot.server.id != server.id else snapshot
+
+    def _require_deployed(self, server: Server) -> None:
+        """Check a server that was only listed: a list does not show whether the provider has finished creating it (observed)."""
+        if server.raw and "deployed" not in server.raw:
+            server = self._show_listed(server) or server
+        if server.task_state == base.PROVISIONING:
+            raise base.not_provisioned(server)
+
+    def _number_of(self, server: Server) -> int:
+        """Return the number that a request for a snapshot needs. A server without one gets it from its snapshots."""
+        number = parse_number(server.id)
+        if number is None:
+            ids = (parse_snapshot_server(snapshot.raw).id for snapshot in self._list_snapshots_by_name(server))
+            number = next((id_ for id_ in ids if parse_number(id_)), None)
+        if number is None:
+            raise RewindError(
+                f"{self.display_name} does not show the number of server {server.label}, which the request for a snapshot needs",
+                kind=errors.UNSUPPORTED, operation="snapshots.create", server=server.label,
+                hint="create its first snapshot in the provider's panel: later ones use the number that it shows",
+            )
+        return int(number)
 
     def restore_snapshot(self, snapshot: Snapshot) -> None:
         path = f"/snapshots/{quote(snapshot.id, safe='')}/restore/"
         data = self._change("POST", path, "snapshots.restore", snapshot.server.label, snapshot.label).data
         # A proxy or a maintenance page may return 200, too. The caller then reads whether the server is restoring.
         is_success = isinstance(data, dict) and data.get("status") == "success"  # documented
-        if not is_success or not _refers_to(data, "server", snapshot.server.id) or not _refers_to(data, "snapshot", snapshot.id):
+        if not is_success or not refers_to(data, "server", snapshot.server) or not refers_to(data, "snapshot", snapshot):
             raise self._unverified_response("snapshots.restore", "it does not confirm this restore", snapshot.server.label, snapshot.label)
 
     def delete_snapshot(self, snapshot: Snapshot) -> bool:
@@ -154,7 +242,7 @@ class VpsOrg(base.Provider):
             raise base.unexpected_response(self.display_name, "account", '"account" missing')
         permissions = token.get("permissions") if isinstance(token, dict) else None
         return Account(
-            name=base.str_or_none(account.get("email")),
+            name=parse_text(account.get("email")),
             permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
         )
 
@@ -177,7 +265,7 @@ class VpsOrg(base.Provider):
 
         If the list changes between two pages, an item may be on both or on neither.
         """
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Any] = {}
         seen_pages: set[str] = set()
         counts: set[int] = set()
         rows = 0
@@ -190,12 +278,10 @@ class VpsOrg(base.Provider):
                 raise
             if not isinstance(data, dict) or not isinstance(data.get("results"), list):
                 raise base.unexpected_response(self.display_name, operation, '"results" missing')
-            for item in data["results"]:
-                if not isinstance(item, dict) or not _is_id(item.get("id")):
-                    raise base.unexpected_response(self.display_name, operation, "an entry without an id")
-                found[str(item["id"])] = item
+            for number, item in enumerate(data["results"], rows):
+                found[row_id(item) or f"row {number}"] = item
             rows += len(data["results"])
-            counts |= {data["count"]} if _is_id(data.get("count")) else set()
+            counts |= {int(data["count"])} if parse_number(data.get("count")) else set()
             next_url = data.get("next")
             if not next_url:
                 is_consistent = not seen_pages or (len(found) == rows and counts <= {rows})
@@ -216,40 +302,6 @@ class VpsOrg(base.Provider):
             raise base.unexpected_response(self.display_name, operation, "the next page is at another address")
         return dict(parse_qsl(parts.query))
 
-    def _server(self, item: Any, operation: str) -> Server:
-        if not isinstance(item, dict) or not _is_id(item.get("id")):
-            raise base.unexpected_response(self.display_name, operation, "a server without an id")
-        status = str(item.get("status") or "unknown").lower()
-        addresses = item.get("ipv4_addresses")
-        first = addresses[0] if isinstance(addresses, list) and addresses else None
-        return Server(
-            id=str(item["id"]),
-            name=base.str_or_none(item.get("name")) or base.str_or_none(item.get("hostname")),
-            power_state=_POWER_STATES.get(status, status),
-            task_state=status if base.is_transitional(status) and status not in _POWER_STATES else None,
-            address=base.str_or_none(item.get("ip_address")) or base.str_or_none(first),
-            raw=item,
-        )
-
-    def _snapshot(self, item: Any, operation: str) -> Snapshot:
-        server = item.get("server") if isinstance(item, dict) else None
-        if not isinstance(server, dict) or not _is_id(server.get("id")) or not _is_id(item.get("id")):
-            raise base.unexpected_response(self.display_name, operation, "a snapshot without an id or a server")
-        if not isinstance(item.get("name"), str):
-            raise base.unexpected_response(self.display_name, operation, "a snapshot without a name")
-        return Snapshot(
-            id=str(item["id"]),
-            name=item["name"],
-            server=Server(str(server["id"]), base.str_or_none(server.get("name"))),
-            status=_status(item.get("status")),
-            provider_status=str(item.get("status")),
-            failure_confirmed=str(item.get("status")).lower() in _FAILED_STATUSES,
-            size_mb=_int_or_none(item.get("size_mb")),
-            created_at=base.to_iso8601(item.get("created_at")),
-            description=base.str_or_none(item.get("description")),
-            raw=item,
-        )
-
 
 _REJECTION_HINTS = {
     "snapshots.create": "check the server's snapshots (rewind.vps.snapshot_info): the limit may be reached",
@@ -263,33 +315,19 @@ def _is_number(reference: str) -> bool:
     return reference.isascii() and reference.isdecimal() and len(reference) <= 18
 
 
-def _int_or_none(size: Any) -> int | None:
-    if isinstance(size, float):
-        return int(size) if math.isfinite(size) else None
-    return size if isinstance(size, int) and not isinstance(size, bool) else None
+def _normalize(reference: str) -> str:
+    """Return a number without leading zeros, a UUID in lower case, and anything else as it is."""
+    return parse_number(reference) or parse_uuid(reference) or reference
 
 
-def _is_id(value: Any) -> bool:
-    """Return whether it is an id: a whole number (documented). Paths contain nothing else."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _paths_of(server: Server) -> list[str]:
+    """Return what identifies a listed server in paths: its UUID (observed), then its number. The provider may not know one of them."""
+    return [path for path in dict.fromkeys((parse_uuid(server.raw.get("uuid")), server.id)) if path is not None]
 
 
-def _refers_to(data: dict[str, Any], part: str, id_: str) -> bool:
-    """Return whether a part of a response (`server`, `snapshot`), if present, has this id."""
-    found = data.get(part)
-    return found is None or (isinstance(found, dict) and _is_id(found.get("id")) and str(found["id"]) == id_)
-
-
-def _status(status: Any) -> str:
-    """Map a status. One that is neither pending nor completed counts as failed: no failure state is documented (assumed)."""
-    text = str(status).lower()
-    if text in _READY_STATUSES:
-        return base.READY
-    return base.PENDING if text in _PENDING_STATUSES else base.FAILED
-
-
-def _raw_aliases(server: Server) -> set[str]:
-    raw = server.raw
-    uuid = base.str_or_none(raw.get("uuid"))
-    names = [uuid.lower() if uuid else None, *(base.str_or_none(raw.get(key)) for key in ("hostname", "name"))]
-    return {name for name in names if name}
+def _combine(listed: Server, shown: Server) -> Server:
+    """Return a shown server with what only the list has: each may have fields that the other lacks (observed)."""
+    return replace(
+        shown, id=listed.id, name=parse_text(shown.raw.get("name")) or listed.name, addresses=shown.addresses or listed.addresses,
+        raw={"deployed": None, **listed.raw, **shown.raw},  # so that it is not read again
+    )

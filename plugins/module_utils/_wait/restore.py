@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import RESTORING, RUNNING, STOPPED, Server, Snapshot
+from .._provider.base import RESTORING, RUNNING, STOPPED, UNKNOWN, Server, Snapshot
 from .polling import Deadline
 from .waiters import Stopwatch, is_observed, wait_with_context
 
@@ -107,7 +107,7 @@ def wait_for_restore(restore: RestoreTracker, deadline: Deadline) -> Server:
         latest = ctx.provider.get_server(restore.server.id)
         restore.observed = restore.observed or restore.is_in_progress(latest)
         idle_seconds = idle.seconds_while(not latest.task_state)
-        if latest.task_state or not _is_finished(restore, idle_seconds):
+        if latest.task_state or latest.power_state == UNKNOWN or not _is_finished(restore, idle_seconds):
             failing.seconds_while(False)
             return None
         symptom = restore.failure_symptom(latest)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import FAILED, READY, RUNNING, Server, Snapshot
+from .._provider.base import FAILED, READY, RUNNING, UNKNOWN, Server, Snapshot
 from .polling import Deadline, T, wait_until
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
                 kind=errors.NOT_FOUND, outcome=errors.UNKNOWN,
                 hint="check the server's snapshots (rewind.vps.snapshot_info): another client may have deleted it",
             )
-        if listed is not None and listed.status == FAILED and not listed.failure_confirmed:
+        if listed is not None and listed.status == UNKNOWN:
             raise RewindError(
                 f"Snapshot {label} of server {server.label} has an unknown status ({listed.provider_status!r}), "
                 "so it is unknown whether it is still in progress",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ...module_utils._provider.base import parse_timestamp, to_iso8601
+from ...module_utils._provider.values import parse_timestamp, to_iso8601
 from ...module_utils._text import sanitize
 
 MAX_TEXT = 160  # characters shown of a name or a message

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from ...module_utils._provider import base
+from ...module_utils._provider.values import parse_timestamp
 from ...module_utils._version import VERSION
 from . import formatting, summary_view
 from .formatting import Axis
@@ -35,7 +35,7 @@ def render(gathered: dict[str, Any]) -> str:
     Args:
         gathered: `made_at` (UTC, ISO 8601), `accounts` (of `accounts.read_account`) and `upgrades` (of `upgrade_history.read_upgrades`).
     """
-    now = base.parse_timestamp(gathered["made_at"])
+    now = parse_timestamp(gathered["made_at"])
     accounts, history = gathered["accounts"], gathered["upgrades"]
     reports = build_server_reports(gathered)
     axis = _axis(reports, now)

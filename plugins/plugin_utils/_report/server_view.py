@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from ...module_utils._provider import base
+from ...module_utils._provider.values import parse_timestamp
 from . import formatting, upgrade_history
 from .formatting import Axis, duration, duration_or_none, pluralize, truncate, truncate_or_none
 
@@ -90,7 +91,7 @@ def _schedule_findings(snapshots: list[dict[str, Any]], now: datetime) -> list[F
     for item in snapshots:
         late = formatting.seconds_since((item["schedule"] or {}).get("next_run"), now)
         if late is not None and late > OVERDUE_SECONDS:
-            found.append(Finding(WARN, "schedule", f"schedule of {truncate(item['name'], 40)} overdue by {duration(late)}"))
+            found.append(Finding(WARN, "schedule", f"schedule of {truncate(_name_of(item), 40)} overdue by {duration(late)}"))
     return found
 
 
@@ -122,7 +123,7 @@ class ServerReport:
     @property
     def name(self) -> str:
         """The server's name, else its ID."""
-        return truncate(self.server["name"] or self.server["id"])
+        return truncate(self.server["name"] or self.server["id"] or "unnamed server")
 
     def has(self, *kinds: str) -> bool:
         """Return whether there is a finding of one of these kinds."""
@@ -131,7 +132,7 @@ class ServerReport:
 
 def build_server_reports(gathered: dict[str, Any]) -> list[ServerReport]:
     """Return the servers of all accounts, most severe first."""
-    now = base.parse_timestamp(gathered["made_at"])
+    now = parse_timestamp(gathered["made_at"])
     last = {server_key(run, run["server"]): run for run in gathered["upgrades"]["runs"] if run["last"] and run["server"]}
     reports = []
     for account_number, account in enumerate(gathered["accounts"], 1):
@@ -148,15 +149,27 @@ def server_key(account_or_run: dict[str, Any], server: dict[str, Any]) -> tuple[
 
 
 def _servers_of(account: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str, Any]] | None]]:
-    """Return each server with its snapshots, including servers that only their snapshots mention."""
-    servers = {server["id"]: server for server in account["servers"] or []}
+    """Return each server with its snapshots, including servers that only their snapshots mention.
+
+    Servers and snapshots may lack anything. A snapshot whose server's id is not listed belongs to the only server with that name.
+    """
+    servers = list(account["servers"] or [])
     if account["snapshots"] is None:
-        return [(server, None) for server in servers.values()]
-    by_server: dict[str, list[dict[str, Any]] | None] = {server_id: None if server_id in account["unlisted"] else [] for server_id in servers}
+        return [(server, None) for server in servers]
+    found = [(server, None if server["id"] is None or server["id"] in account["unlisted"] else []) for server in servers]
+    positions = {server["id"]: position for position, server in enumerate(servers) if server["id"] is not None}
+    names = [server["name"] for server in servers]
     for item in account["snapshots"]:
-        servers.setdefault(item["server"]["id"], item["server"])
-        by_server[item["server"]["id"]] = [*(by_server.get(item["server"]["id"]) or []), item]
-    return [(server, by_server[server_id]) for server_id, server in servers.items()]
+        owner = item["server"]
+        position = positions.get(owner["id"])
+        if position is None and owner["name"] is not None and names.count(owner["name"]) == 1:
+            position = names.index(owner["name"])
+        if position is None:
+            position = positions[owner["id"]] = len(found)
+            found.append((owner, []))
+        server, snapshots = found[position]
+        found[position] = (server, [*(snapshots or []), item])
+    return found
 
 
 def server_row(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any]:
@@ -164,7 +177,7 @@ def server_row(report: ServerReport, axis: Axis, now: datetime) -> dict[str, Any
     ages = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None]
     ready = [item["age_seconds"] for item in snapshots or [] if item["age_seconds"] is not None and item["status"] == base.READY]
     # No other marker may cover a failed one.
-    in_draw_order = sorted(reversed(snapshots or []), key=lambda item: (base.READY, base.PENDING, base.FAILED).index(item["status"]))
+    in_draw_order = sorted(reversed(snapshots or []), key=lambda item: (base.READY, base.PENDING, base.UNKNOWN, base.FAILED).index(item["status"]))
     return {
         "anchor": report.anchor, "level": report.level, "name": report.name, "found": report.found,
         "kinds": sorted({finding.kind for finding in report.found}),
@@ -206,7 +219,7 @@ def _timeline_summary(snapshots: list[dict[str, Any]] | None, ages: list[float])
 
 def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, Any]]:
     """Return the marker of a snapshot, and one for the next run of its schedule."""
-    markers, name = [], truncate(item["name"], 60)
+    markers, name = [], truncate(_name_of(item), 60)
     if item["age_seconds"] is not None:
         created = formatting.format_timestamp(item["created_at"])
         label_parts = [f"{name}: {duration(item['age_seconds'])} old, {created} UTC, {item['status']}"]
@@ -225,15 +238,19 @@ def _markers(item: dict[str, Any], axis: Axis, now: datetime) -> list[dict[str, 
 
 def _snapshot_row(item: dict[str, Any], now: datetime) -> dict[str, Any]:
     status = item["status"]
-    if status == base.FAILED and item["provider_status"]:
+    if status in (base.FAILED, base.UNKNOWN) and item["provider_status"]:
         status += f" ({truncate(item['provider_status'], 40)})"
     return {
-        "name": truncate(item["name"]), "id": None if item["id"] in (None, item["name"]) else truncate(item["id"], 60),
+        "name": truncate(_name_of(item)), "id": None if item["id"] in (None, item["name"]) else truncate(item["id"], 60),
         "age": duration_or_none(item["age_seconds"]), "created": formatting.format_timestamp(item["created_at"]),
         "size": formatting.size(item["size_mb"]) if item["size_mb"] is not None else None,
         "status": item["status"], "status_text": status, "current": bool(item["current"]),
         "schedule": _schedule_text(item["schedule"], now), "description": truncate_or_none(item["description"], 400),
     }
+
+
+def _name_of(item: dict[str, Any]) -> str:
+    return item["name"] or "unnamed snapshot"
 
 
 def _schedule_text(schedule: dict[str, Any] | None, now: datetime) -> str | None:

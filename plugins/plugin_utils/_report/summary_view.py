@@ -89,13 +89,14 @@ def _oldest(snapshots: list[tuple[ServerReport, dict[str, Any]]]) -> dict[str, A
     if not dated:
         return _card("Oldest", "none", "no snapshot with a date")
     age, report, item = max(dated, key=lambda entry: entry[0])
-    return _card("Oldest", duration(age), f"{truncate(item['name'], 40)} of {truncate(report.name, 40)}", href=report.anchor)
+    return _card("Oldest", duration(age), f"{truncate(item['name'] or 'unnamed snapshot', 40)} of {truncate(report.name, 40)}", href=report.anchor)
 
 
 def _not_ready(items: list[dict[str, Any]]) -> dict[str, Any]:
     by_status = Counter(item["status"] for item in items)
-    failed, pending = by_status[base.FAILED], by_status[base.PENDING]
-    return _card("Not ready", failed + pending, f"{failed} failed, {pending} pending", BAD if failed else NOTE if pending else OK)
+    failed, pending, unknown = by_status[base.FAILED], by_status[base.PENDING], by_status[base.UNKNOWN]
+    note = f"{failed} failed, {pending} pending" + (f", {unknown} unknown" if unknown else "")
+    return _card("Not ready", failed + pending + unknown, note, BAD if failed else WARN if unknown else NOTE if pending else OK)
 
 
 def _without_snapshot(listed: list[ServerReport], unlisted: int) -> dict[str, Any]:

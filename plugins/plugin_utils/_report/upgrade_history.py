@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils._errors import RewindError
-from ...module_utils._provider.base import parse_timestamp
+from ...module_utils._provider.values import parse_timestamp
 from .._upgrade import process_identity
 from .._upgrade import record as states
 from .._upgrade.record import RunRecord, is_run_id

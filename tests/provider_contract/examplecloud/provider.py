@@ -13,6 +13,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._provider import base
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Server, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.values import parse_addresses, parse_text, to_iso8601
 
 UNCONFIRMED = "it does not confirm the request"
 
@@ -75,7 +76,7 @@ class ExampleCloud(base.Provider):
 
     def whoami(self) -> Account:
         data = self._api.read("/me", operation="account").data
-        if not isinstance(data, dict) or not base.str_or_none(data.get("email")):
+        if not isinstance(data, dict) or not parse_text(data.get("email")):
             raise base.unexpected_response(self.display_name, "account", '"email" missing')
         return Account(name=data["email"])
 
@@ -133,10 +134,10 @@ class ExampleCloud(base.Provider):
         state = str(item.get("state") or "unknown").lower()
         return Server(
             id=str(item["id"]),
-            name=base.str_or_none(item.get("name")),
+            name=parse_text(item.get("name")),
             power_state={"on": base.RUNNING, "off": base.STOPPED}.get(state, state),
             task_state=state if base.is_transitional(state) else None,
-            address=base.str_or_none(item.get("ip")),
+            addresses=parse_addresses(item.get("ip")),
             raw=item,
         )
 
@@ -148,10 +149,9 @@ class ExampleCloud(base.Provider):
             id=str(item["id"]),
             name=item["label"],
             server=server,
-            status={"done": base.READY, "working": base.PENDING}.get(state, base.FAILED),
+            status={"done": base.READY, "working": base.PENDING, "failed": base.FAILED}.get(state, base.UNKNOWN),
             provider_status=state,
-            failure_confirmed=state == "failed",
-            created_at=base.to_iso8601(item.get("created")),
+            created_at=to_iso8601(item.get("created")),
             raw=item,
         )
 

@@ -32,15 +32,10 @@ def timestamps() -> st.SearchStrategy[str | None]:
 
 def snapshots() -> st.SearchStrategy[list[Snapshot]]:
     """A server's snapshots in any order: few names, all states, some scheduled, some undated."""
-    states = [("ready", False), ("ready", False), ("ready", False), ("pending", False), ("failed", True), ("failed", False)]
-
-    def build(state: tuple[str, bool], **fields: Any) -> Snapshot:
-        return snapshot(status=state[0], failure_confirmed=state[1], **fields)
-
     one = st.builds(
-        build,
-        state=st.sampled_from(states),
-        name=st.sampled_from(["nightly", "nightly1", "weekly", "Nightly", "by-hand"]),
+        snapshot,
+        status=st.sampled_from(["ready", "ready", "ready", "pending", "failed", "unknown"]),
+        name=st.sampled_from(["nightly", "nightly1", "weekly", "Nightly", "by-hand", None]),
         id=st.integers(1, 2000).map(str),
         created_at=timestamps(),
         schedule=st.none() | st.just(Schedule(1, 2, 3)),

@@ -71,10 +71,10 @@ class FakeProvider(Provider):
         return None
 
     def get_server(self, reference: str) -> Server:
-        return Server(SERVER.id, SERVER.name, self.power_state, self.task_state, self.address)
+        return Server(SERVER.id, SERVER.name, self.power_state, self.task_state, (self.address,) if self.address else ())
 
     def list_servers(self) -> list[Server]:
-        return [self.get_server(SERVER.id), Server("2", "web2", RUNNING, None, "198.51.100.2")]
+        return [self.get_server(SERVER.id), Server("2", "web2", RUNNING, None, ("198.51.100.2",))]
 
     def whoami(self) -> Account:
         return self.account

@@ -246,7 +246,7 @@ def test_two_names_of_one_server_are_refused_whichever_comes_first(cache, monkey
 
 def test_after_an_interruption_no_method_of_a_provider_sends_a_request():
     """A method in no list is passed on to the first connection: without the check, and while its own thread uses it."""
-    without_requests = {"aliases_of", "resolve_server", "server_from_reference", "server_time", "invalidate"}
+    without_requests = {"aliases_of", "resolve_server", "server_from_reference", "server_time", "invalidate", "is_named_by_snapshots"}
     methods = {name for kind in (base.Provider, *REGISTRY.values()) for name, value in vars(kind).items() if callable(value) and name[0] != "_"}
     account = FakeAccount("vpsorg", "web1", "web2")
 

@@ -19,7 +19,8 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._http import client
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpError, HttpResponse
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds, parse_timestamp, to_iso8601
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import age_seconds
+from ansible_collections.rewind.vps.plugins.module_utils._provider.values import parse_timestamp, to_iso8601
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
 
 DATES = st.sampled_from([

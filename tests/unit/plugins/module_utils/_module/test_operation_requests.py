@@ -113,7 +113,7 @@ def test_a_timeout_reports_whether_anything_was_requested(requests: bool, outcom
     (True, True, errors.FAILED), (False, True, errors.FAILED), (True, False, errors.UNKNOWN), (False, False, errors.NOT_APPLIED),
 ])
 def test_an_unknown_status_is_not_called_a_failure(requests: bool, surely: bool, outcome: str) -> None:
-    odd = snapshot(status="failed", failure_confirmed=surely, provider_status="restoring")
+    odd = snapshot(status="failed" if surely else "unknown", provider_status="restoring")
     waiting = make_context(FakeProvider("vpsorg", odd))
     waiting.changes.request_sent = requests
     with pytest.raises(RewindError, match="restoring") as caught:

@@ -22,8 +22,8 @@ def kept_ids(data, listed):
 
 
 def must_stay(item, match, keep):
-    return (not fnmatch.fnmatchcase(item.name, match) or item.status == "pending" or item.schedule is not None
-            or item.created_at is None or item.id in keep or item.status == "failed" and not item.failure_confirmed)
+    return (item.name is None or not fnmatch.fnmatchcase(item.name, match) or item.status in ("pending", "unknown") or item.schedule is not None
+            or item.created_at is None or item.id in keep)
 
 
 @given(st.data(), snapshots(), PATTERNS, st.integers(1, 6))
@@ -33,7 +33,8 @@ def test_select_expired_takes_only_deletable_ones_and_the_oldest_first(data, lis
     assert not any(must_stay(item, match, keep) or item.status != "ready" for item in expired)
     assert len({item.id for item in expired}) == len(expired)
     assert expired == newest_first(expired)[::-1]
-    ready = [item for item in newest_first(listed) if fnmatch.fnmatchcase(item.name, match) and item.status == "ready"]
+    ready = [item for item in newest_first(listed) if fnmatch.fnmatchcase(item.name or "", match) and item.status == "ready"
+             and (item.id in keep or not item.missing)]
     gone = {item.id for item in expired}
     left = [item for item in ready if item.id not in gone]
     assert len(left) >= min(count, len(ready))
@@ -90,14 +91,19 @@ def test_the_tasks_own_snapshot_counts_even_when_a_clock_dates_it_late():
     assert [item.id for item in select_expired(listed, "*", 1, {"801"})] == ["802", "803"]
 
 
-def test_scheduled_and_undated_ones_stay_but_count():
+def test_scheduled_ones_stay_but_count_and_those_that_lack_anything_do_neither():
+    odd = [snapshot(id="7", created_at=None), dated(9, name=None), dated(10, status="unknown"), dated(11, names_server=False)]
+    listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), *odd, dated(12)]
+    assert [item.id for item in select_expired(listed, "*", 1, {"812"})] == ["802", "803"]
+    assert [item.id for item in select_expired(listed, "*", 2, {"812"})] == ["802"]
+    assert select_expired([*odd, dated(12)], "*", 1, {"812"}) == [] == select_for_eviction(odd, "*", 9, set())
     listed = [dated(1, schedule=Schedule(1, 2, 3)), dated(2), dated(3), snapshot(id="7", created_at=None)]
     assert [item.id for item in select_expired(listed, "*", 1, set())] == ["802"]
     assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803"]
 
 
 def test_failed_ones_are_evicted_first():
-    failed = {"status": "failed", "failure_confirmed": True}
+    failed = {"status": "failed"}
     listed = [dated(1), dated(2, **failed), dated(3, **failed), dated(4, status="pending")]
     assert [item.id for item in select_for_eviction(listed, "*", 2, set())] == ["802", "803"]
     assert [item.id for item in select_for_eviction(listed, "*", 9, set())] == ["802", "803", "801"]

@@ -33,11 +33,12 @@ FRESH = aged(100, id="1")
 OLD = aged(9000, id="2")
 UNDATED = snapshot(id="3", created_at=None)
 PENDING = aged(10, id="4", status="pending")
-FAILED = aged(50, id="5", status="failed", failure_confirmed=True, provider_status="failed")
-UNRECOGNIZED = aged(40, id="9", status="failed", provider_status="archived")
+FAILED = aged(50, id="5", status="failed", provider_status="failed")
+UNRECOGNIZED = aged(40, id="9", status="unknown", provider_status="archived")
+NO_ID = aged(5, id=None)
 OTHER = aged(1, id="6", name="weekly")
 OTHER_PENDING = aged(1, id="7", name="weekly", status="pending")
-EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, UNRECOGNIZED, OTHER, OTHER_PENDING]
+EVERYTHING = [FRESH, OLD, UNDATED, PENDING, FAILED, UNRECOGNIZED, NO_ID, OTHER, OTHER_PENDING]
 SUBSETS = [subset for size in range(len(EVERYTHING) + 1) for subset in itertools.combinations(EVERYTHING, size)]
 
 
@@ -55,11 +56,12 @@ def test_every_combination(max_age):
         elif max_age is None and old is not None:
             assert plan == Plan(KEEP, old)
         elif PENDING in existing:
-            assert plan == Plan(ADOPT, PENDING, replaces=old)
-        elif UNRECOGNIZED in existing or old is UNDATED:
+            assert plan == Plan(ADOPT, PENDING, replaces=None if UNDATED in existing else old)
+        elif UNRECOGNIZED in existing or NO_ID in existing or UNDATED in existing:
             assert (error.kind, error.outcome) == (NOT_READY, NOT_APPLIED) and error.hint
-            assert error.snapshot == ("9" if UNRECOGNIZED in existing else "3")
-            assert ("'archived'" if UNRECOGNIZED in existing else "max_age") in error.message
+            first = next(item for item in (NO_ID, UNRECOGNIZED, UNDATED) if item in existing)
+            text = {id(NO_ID): "without an id", id(UNRECOGNIZED): "'archived'", id(UNDATED): "max_age"}[id(first)]
+            assert text in error.message and error.snapshot == first.id
         elif old is not None:
             assert plan == Plan(RECREATE, OLD, replaces=OLD, failed=[FAILED] if FAILED in existing else [])
         else:

@@ -38,6 +38,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     READY,
     START,
     STOP,
+    UNKNOWN,
     Account,
     Schedule,
     Server,
@@ -101,11 +102,12 @@ READ_ERRORS = {errors.INVALID_RESPONSE, errors.NOT_FOUND, errors.AMBIGUOUS, erro
 
 def check(item):
     if isinstance(item, Server):
-        assert isinstance(item.id, str) and item.id and isinstance(item.label, str)
-        assert all(value is None or isinstance(value, str) for value in (item.name, item.power_state, item.task_state, item.address))
+        assert item.id != "" and isinstance(item.label, str)
+        assert all(value is None or isinstance(value, str) for value in (item.id, item.name, item.power_state, item.task_state, item.address))
         assert_valid(item.to_result())
     elif isinstance(item, Snapshot):
-        assert isinstance(item.id, str) and isinstance(item.name, str) and item.status in (READY, PENDING, FAILED)
+        assert all(value is None or isinstance(value, str) for value in (item.id, item.name)) and isinstance(item.label, str)
+        assert item.status in (READY, PENDING, FAILED, UNKNOWN)
         assert item.size_mb is None or (isinstance(item.size_mb, int) and not isinstance(item.size_mb, bool))
         assert item.created_at is None or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item.created_at)
         assert item.current in (None, True, False)
@@ -162,7 +164,8 @@ def is_confirmed(name, which, response):
     if name == "ilkbyte":
         return body.get("status", body.get("success")) is True
     if which == "create":
-        return (body["name"], body["server"]["id"]) == ("nightly", 12345)
+        server = body["server"]["id"] if isinstance(body["server"], dict) else body["server"]
+        return (body["name"], str(server)) == ("nightly", "12345")
     return isinstance(body, dict)
 
 

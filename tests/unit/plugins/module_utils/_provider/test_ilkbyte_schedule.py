@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Schedule
-from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte import parse_schedule
+from ansible_collections.rewind.vps.plugins.module_utils._provider.ilkbyte_rows import parse_schedule
 
 NEXT = "2020-11-24T02:03:00+03:00"
 LAST = "2020-11-23T02:03:07+03:00"
@@ -30,7 +30,7 @@ def test_every_schedule_is_read(day, hour, minute):
 
 @pytest.mark.parametrize("sentence", [
     "Her 1 günde bir 14:05 saatinde", " Her  1 günde\tbir 14:05 saatinde\n", "her 1 günde bir 14:05 saatinde.",
-    "HER 1 GÜNDE BIR 14:05 SAATINDE", "Her\u00a01 günde bir 14:05 saatinde",
+    "HER 1 GÜNDE BIR 14:05 SAATINDE", "HER 1 GÜNDE BİR 14:05 SAATİNDE", "Her\u00a01 günde bir 14:05 saatinde",
     unicodedata.normalize("NFD", "Her 1 günde bir 14:05 saatinde"),
 ])
 def test_variants_of_the_same_sentence(sentence):
@@ -52,7 +52,7 @@ def test_what_can_not_be_read_leaves_the_next_run_to_decide(sentence):
     assert (found.last_run, found.next_run) == ("2020-11-22T23:03:07Z", "2020-11-23T23:03:00Z")
 
 
-@pytest.mark.parametrize("next_run", [None, "", "soon", 5, [], "2020-13-01T00:00:00+03:00", "24.11.2020 02:03"])
+@pytest.mark.parametrize("next_run", [None, "", "soon", 5, [], "2020-13-01T00:00:00+03:00", "32.11.2020 02:03:00"])
 def test_nothing_can_be_read(next_run):
     found = parse_schedule(params("?", next_run=next_run))
     assert found == Schedule(None, None, None, "2020-11-22T23:03:07Z", None)
@@ -60,7 +60,8 @@ def test_nothing_can_be_read(next_run):
 
 def test_time_of_day_is_the_clouds_own_not_utc():
     assert parse_schedule(params("?", "2020-11-24T00:30:00+03:00")).hour == 0
-    assert parse_schedule(params("?", "2020-11-24T21:30:00Z")).hour == 21
+    assert parse_schedule(params("?", "2020-11-24T21:30:00Z")).hour == 0
+    assert parse_schedule(params("?", "24.11.2020 02:03:00")).hour == 2
 
 
 @pytest.mark.parametrize("value", [

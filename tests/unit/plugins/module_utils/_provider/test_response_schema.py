@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builders import snapshot
-from fakes.malformed import FakeSession, provider_with_session
+from fakes.malformed import UUID, FakeSession, provider_with_session
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
@@ -20,10 +20,11 @@ from ansible_collections.rewind.vps.plugins.module_utils._provider.base import (
     READY,
     RUNNING,
     STOPPED,
+    UNKNOWN,
     Server,
     age_seconds,
-    parse_timestamp,
 )
+from ansible_collections.rewind.vps.plugins.module_utils._provider.values import parse_timestamp
 
 SERVERS = {"vpsorg": Server("1", "web1"), "ilkbyte": Server("app1", "app1")}
 SNAPSHOT = snapshot(server=SERVERS["vpsorg"])
@@ -64,8 +65,9 @@ def test_ilkbytes_pages_are_followed_even_where_numbers_are_written_as_text(tota
 
 
 def test_a_response_with_another_server_is_invalid():
+    listed = {"results": [{"id": 1, "uuid": UUID, "name": "web1", "status": "active"}]}
     with pytest.raises(RewindError) as caught:
-        provider("vpsorg", [{"id": 2, "name": "web2", "status": "active"}]).get_server("1")
+        provider("vpsorg", [listed, {"id": 2, "uuid": UUID, "name": "web2", "status": "active"}]).get_server("1")
     assert caught.value.kind == errors.INVALID_RESPONSE
 
 
@@ -81,24 +83,29 @@ def test_a_snapshot_made_under_another_name_or_server_is_unknown(field):
 
 @pytest.mark.parametrize(("provider_status", "status"), [
     ("completed", READY), ("COMPLETED", READY), ("in_progress", PENDING), ("pending", PENDING), ("creating", PENDING),
-    ("queued", PENDING), ("failed", FAILED), ("error", FAILED), ("deleting", FAILED), ("", FAILED), (None, FAILED), (5, FAILED),
+    ("queued", PENDING), ("running", PENDING), ("RUNN\u0130NG", PENDING), ("in progress", PENDING), ("\u0130N_PROGRESS", PENDING),
+    ("failed", FAILED), ("error", FAILED), ("FA\u0130LED", FAILED), ("FAI\u0307LED", FAILED), ("cancelled", FAILED), ("Canceled", FAILED),
+    ("deleting", UNKNOWN), ("hibernating", UNKNOWN), ("", UNKNOWN), (None, UNKNOWN), (5, UNKNOWN), (["completed"], UNKNOWN), ({}, UNKNOWN),
 ])
-def test_what_is_neither_pending_nor_completed_has_failed(provider_status, status):
+def test_a_status_is_ready_pending_or_failed_only_in_a_known_word(provider_status, status):
     item = {"id": 801, "name": "nightly", "status": provider_status, "server": {"id": 1}}
     (found,) = provider("vpsorg", [{"results": [item]}]).list_snapshots(SERVERS["vpsorg"])
-    assert (found.status, found.provider_status) == (status, str(provider_status))
-    assert found.failure_confirmed == (provider_status in ("failed", "error"))
+    assert (found.status, found.provider_status) == (status, provider_status if provider_status and isinstance(provider_status, str) else None)
 
 
 @pytest.mark.parametrize(("name", "status", "power_state", "task_state"), [
     ("vpsorg", "active", RUNNING, None), ("vpsorg", "stopped", STOPPED, None), ("vpsorg", "restoring", "restoring", "restoring"),
     ("vpsorg", "stopping", "stopping", "stopping"), ("vpsorg", "suspended", "suspended", None),
-    ("vpsorg", None, "unknown", "unknown"), ("ilkbyte", "running", RUNNING, None), ("ilkbyte", "shut off", STOPPED, None),
+    ("vpsorg", None, UNKNOWN, None), ("vpsorg", ["active"], UNKNOWN, None), ("vpsorg", "ACT\u0130VE", RUNNING, None),
+    ("ilkbyte", "nil", UNKNOWN, None), ("ilkbyte", "Unknow", UNKNOWN, None), ("ilkbyte", None, UNKNOWN, None),
+    ("ilkbyte", "\u00c7ALI\u015eIYOR", RUNNING, None), ("ilkbyte", "C\u0327al\u0131s\u0327\u0131yor", RUNNING, None),
+    ("ilkbyte", "KAPALI", STOPPED, None), ("ilkbyte", "Shut_Off", STOPPED, None), ("ilkbyte", "IN SHUTDOWN", "in shutdown", "in shutdown"),
+    ("ilkbyte", "running", RUNNING, None), ("ilkbyte", "shut off", STOPPED, None),
     ("ilkbyte", "Çalışıyor", RUNNING, None), ("ilkbyte", "paused", "paused", "paused"), ("ilkbyte", "crashed", "crashed", None),
 ])
 def test_power_state_and_task_state(name, status, power_state, task_state):
     item = {"id": 1, "name": "app1", "status": status}
-    body = item if name == "vpsorg" else {"status": True, "data": item}
+    body = {"results": [{**item, "deployed": True}]} if name == "vpsorg" else {"status": True, "data": item}
     found = provider(name, [body]).get_server("1" if name == "vpsorg" else "app1")
     assert (found.power_state, found.task_state) == (power_state, task_state)
 
@@ -107,6 +114,10 @@ def test_power_state_and_task_state(name, status, power_state, task_state):
     ({"status": False, "message": "", "error": "Server backup not found!", "data": None}, errors.NOT_FOUND),
     ({"success": False, "error": "Server backup not found!"}, errors.NOT_FOUND),
     ({"status": False, "error": "domain snapshot nightly already exists"}, errors.ALREADY_EXISTS),
+    ({"status": False, "error": "SNAPSHOT BULUNAMADI!"}, errors.NOT_FOUND),
+    ({"status": False, "error": "Snapshot bulunamad\u0131"}, errors.NOT_FOUND),
+    ({"status": False, "error": "NOT FOUND"}, errors.NOT_FOUND),
+    ({"status": False, "error": "Bu isimde bir snapshot zaten var"}, errors.ALREADY_EXISTS),
     ({"status": False, "error": "Bakiye yetersiz"}, errors.PROVIDER_REJECTED),
     ({"status": False}, errors.PROVIDER_REJECTED),
 ])

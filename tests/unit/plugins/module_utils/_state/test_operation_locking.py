@@ -119,7 +119,7 @@ def test_a_known_server_is_not_read_again_and_its_power_is_discarded(local_state
     """When it is read later, that is by its id: another one may have got its name while the task waited."""
     provider, references = SlowProvider("vpsorg"), []
     ctx = make_context(provider)
-    with lock_server(ctx, Server(SERVER.id, SERVER.name, "running", "restoring", "192.0.2.1")) as server:
+    with lock_server(ctx, Server(SERVER.id, SERVER.name, "running", "restoring", ("192.0.2.1",))) as server:
         assert (server.id, server.address, server.power_state, server.task_state) == (SERVER.id, "192.0.2.1", None, None)
     assert provider.reads == []
     provider.get_server = references.append  # type: ignore[method-assign, assignment]
