@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from .clock import parse_time
+from .cloud import RowChange
 from .ilkbyte.cloud import Ilkbyte
 from .ilkbyte.model import API_POWER, IlkbyteServer, Schedule
 from .ilkbyte.model import snapshot_row as ilkbyte_row
@@ -56,7 +57,7 @@ async def describe_server(sandbox: SandboxState, cloud: str, server: Any) -> Bod
     if isinstance(server, IlkbyteServer):
         snapshots = [ilkbyte_row(server, name) for name in server.tree.names()]
     else:
-        snapshots = [row for row in get_cloud(sandbox, cloud).rows()["snapshots"] if row["server"]["id"] == server.id]
+        snapshots = [vpsorg_row(snapshot) for snapshot in reversed(get_cloud(sandbox, cloud).snapshots_of(server))]
     machine = server.machine
     return {
         "cloud": cloud, "id": server.id, "uuid": server.uuid, "name": server.name, "hostname": server.hostname, "status": server.status,
@@ -79,9 +80,10 @@ async def add_server(sandbox: SandboxState, body: Body) -> Body:
 
 async def change_server(sandbox: SandboxState, body: Body, *, cloud: str, server: str) -> Body:
     """Change `name`, `hostname`, `status` (the machine follows known statuses), `power` (on or off, machine only), `network` (up or down),
-    `service` (Ilkbyte).
+    `service` (Ilkbyte). `row` sets fields of its rows and of the answer for it alone to any value, `without` removes fields, and `show` sets
+    fields of that answer only.
     """
-    check_keys(body, "name", "hostname", "status", "power", "network", "service")
+    check_keys(body, "name", "hostname", "status", "power", "network", "service", "row", "without", "show")
     if body.get("power", "on") not in ("on", "off") or body.get("network", "up") not in ("up", "down"):
         raise BadRequest("power is on or off, network is up or down")
     account, found = get_cloud(sandbox, cloud), get_server(sandbox, cloud, server)
@@ -95,6 +97,10 @@ async def change_server(sandbox: SandboxState, body: Body, *, cloud: str, server
         if not isinstance(found, IlkbyteServer):
             raise BadRequest("only Ilkbyte has service")
         found.service = str(body["service"])
+    if "row" in body or "without" in body:
+        found.row_change = _row_change(body)
+    if "show" in body:
+        found.show_change = RowChange(dict(body["show"]))
     if "status" in body:
         if isinstance(found, IlkbyteServer):
             await sandbox.ilkbyte.set_power(found, _parse_power(body["status"]))
@@ -107,6 +113,21 @@ async def change_server(sandbox: SandboxState, body: Body, *, cloud: str, server
         await found.machine.set_network(body["network"] == "up")
     account.record_listing()
     return await describe_server(sandbox, cloud, found)
+
+
+def _row_change(body: Body) -> RowChange:
+    return RowChange(dict(body.get("row", {})), tuple(body.get("without", ())))
+
+
+def add_rows(sandbox: SandboxState, body: Body) -> None:
+    """Add rows with any content to lists of `cloud`: `servers`, and `snapshots` (Ilkbyte: of `server`). Nothing is behind them."""
+    check_keys(body, "cloud", "servers", "snapshots", "server")
+    cloud = get_cloud(sandbox, body.get("cloud"))
+    cloud.extra_server_rows = [*cloud.extra_server_rows, *body.get("servers", ())]
+    if body.get("snapshots"):
+        owner = get_server(sandbox, cloud.name, body.get("server")) if isinstance(cloud, Ilkbyte) else cloud
+        owner.extra_snapshot_rows = [*owner.extra_snapshot_rows, *body["snapshots"]]
+    cloud.record_listing()
 
 
 async def remove_server(sandbox: SandboxState, body: Body, *, cloud: str, server: str) -> None:
@@ -157,18 +178,23 @@ async def _insert_snapshot(sandbox: SandboxState, body: Body) -> Body:
 
 def change_snapshot(sandbox: SandboxState, body: Body, *, cloud: str, server: str, snapshot: str) -> Body:
     """Change a snapshot. VPS.org: `status` (any text), `created_at`, `size_mb`, `description`. Ilkbyte: `created_at`, `state`, `cron_time` (text
-    only), `next_run` (reschedules).
+    only), `next_run` (reschedules). `row` sets fields of its row to any value, and `without` removes fields.
     """
     account, found = get_cloud(sandbox, cloud), get_server(sandbox, cloud, server)
     if isinstance(found, VpsServer):
-        check_keys(body, "status", "created_at", "size_mb", "description")
+        check_keys(body, "status", "created_at", "size_mb", "description", "row", "without")
         changed = _find_vpsorg_snapshot(account, found, snapshot)
-        for key, value in body.items():
-            setattr(changed, key, parse_time(value) if key == "created_at" else value)
+        if "row" in body or "without" in body:
+            changed.row_change = _row_change(body)
+        for key in ("status", "created_at", "size_mb", "description"):
+            if key in body:
+                setattr(changed, key, parse_time(body[key]) if key == "created_at" else body[key])
         account.record_listing()
         return vpsorg_row(changed)
-    check_keys(body, "created_at", "state", "cron_time", "next_run")
+    check_keys(body, "created_at", "state", "cron_time", "next_run", "row", "without")
     _require_ilkbyte_snapshot(found, snapshot)
+    if "row" in body or "without" in body:
+        found.snapshot_changes = {**found.snapshot_changes, snapshot: _row_change(body)}
     if "created_at" in body:
         found.tree.change(snapshot, taken_at=parse_time(body["created_at"]))
     if "state" in body:

@@ -97,6 +97,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/servers", actions.add_server),
     ("PATCH", "/servers/{cloud}/{server}", actions.change_server),
     ("DELETE", "/servers/{cloud}/{server}", actions.remove_server),
+    ("POST", "/rows", actions.add_rows),
     ("POST", "/snapshots", actions.add_snapshot),
     ("POST", "/snapshots/bulk", actions.add_snapshots),
     ("PATCH", "/snapshots/{cloud}/{server}/{snapshot}", actions.change_snapshot),

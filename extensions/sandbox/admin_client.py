@@ -78,6 +78,10 @@ class AdminClient:
         """Add many snapshots at once, each with `server`, `name` and the fields of `add_snapshot`."""
         self._call("POST", "snapshots/bulk", {"cloud": cloud, "snapshots": snapshots})
 
+    def add_rows(self, cloud: str, **rows: Any) -> None:
+        """Add rows with any content to lists: `servers`, `snapshots` (Ilkbyte: of `server`)."""
+        self._call("POST", "rows", {"cloud": cloud, **rows})
+
     def update_snapshot(self, cloud: str, server: Any, snapshot: Any, **fields: Any) -> Row:
         """Change a snapshot (by ID or name)."""
         return self._call("PATCH", _path("snapshots", cloud, server, snapshot), fields)

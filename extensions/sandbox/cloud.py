@@ -27,6 +27,21 @@ FACTORY_IMAGE = "factory"  # the initial disk, for resets
 MAX_LISTINGS = 50
 
 
+@dataclass(frozen=True)
+class RowChange:
+    """How a row differs from what the provider shows normally: other values, and fields that it lacks. Set by the admin API."""
+
+    fields: dict[str, Any]
+    without: tuple[str, ...] = ()
+
+    def apply(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the changed row."""
+        return {key: value for key, value in {**row, **self.fields}.items() if key not in self.without}
+
+
+NO_CHANGE = RowChange({})
+
+
 class CachedRow:
     """Base of servers and snapshots. `cached` is what lists show of it; setting any attribute clears it.
 
@@ -35,6 +50,7 @@ class CachedRow:
     """
 
     cached: Any = None
+    row_change = NO_CHANGE
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -53,6 +69,7 @@ class Server(CachedRow):
     created_at: datetime
     factory_digest: str = field(default="", init=False, repr=False)
     tasks: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
+    show_change: RowChange = field(default=NO_CHANGE, init=False, repr=False)  # of the answer for this server alone
 
     @functools.cached_property
     def uuid(self) -> str:
@@ -79,6 +96,7 @@ class Cloud(Generic[ServerT]):
         self.sandbox = sandbox
         self.next_server_id = self.first_server_id
         self.servers: list[ServerT] = []
+        self.extra_server_rows: list[Any] = []  # in lists, after the servers: rows without anything behind them
         self._listings: deque[tuple[float, dict[str, Any]]] = deque(maxlen=MAX_LISTINGS)
 
     def server(self, reference: Any) -> ServerT | None:
@@ -136,6 +154,7 @@ class Cloud(Generic[ServerT]):
             await machine.load_disk(FACTORY_IMAGE)
         await machine.set_network(True)
         server.name, server.created_at = name, self.sandbox.clock.now()
+        server.row_change = server.show_change = NO_CHANGE
         await self.clear_server(server)
         await self.set_machine_power(server)
 
@@ -144,7 +163,8 @@ class Cloud(Generic[ServerT]):
         raise NotImplementedError
 
     async def reset_servers(self, prefix: str, number: int) -> None:
-        """Reset to `number` servers named `prefix1`… with IDs from the first one. Existing ones are reused, which is fast."""
+        """Remove extra rows, and reset to `number` servers named `prefix1`… with IDs from the first one. Existing ones are reused, which is fast."""
+        self.extra_server_rows = []
         ids = range(self.first_server_id, self.first_server_id + number)
         for server in [server for server in self.servers if server.id not in ids]:
             await self.remove_server(server)

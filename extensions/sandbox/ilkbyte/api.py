@@ -122,7 +122,7 @@ class IlkbyteApi:
     async def _list_servers(self, call: ApiCall) -> Success:
         rows = self._rows(call)["servers"]
         if not call.request.url.path.endswith("/all"):
-            rows = [row for row in rows if row["service"] == "active"]
+            rows = [row for row in rows if isinstance(row, dict) and row.get("service") == "active"]
         requested = call.parameters.get("p", "1")
         number = max(1, int(requested)) if re.fullmatch("[0-9]+", requested) else 1
         size = self._cloud.sandbox.settings.ilkbyte_page_size
@@ -132,7 +132,10 @@ class IlkbyteApi:
         return Success(f"{len(page_rows)} Server Listed", {"pagination": pagination, "server_list": page_rows})
 
     async def _show(self, call: ApiCall) -> Success:
-        return Success("Server Info", {**rows(call.server)[0], "service": call.server.service.capitalize()})
+        row = rows(call.server)[0]
+        # As in recorded answers: Active here, active in lists; InProgress in both.
+        service = {"service": row["service"].capitalize()} if row.get("service") == "active" else {}
+        return Success("Server Info", call.server.show_change.apply({**row, **service}))
 
     async def _power(self, call: ApiCall) -> Success:
         action = call.parameters.get("set", "")

@@ -49,6 +49,7 @@ class Ilkbyte(Cloud[IlkbyteServer]):
             await server.machine.drop_image(image)
         server.hostname, server.service, server.power = server.name, "active", "running"
         server.tree, server.images, server.schedules, server.timers = SnapshotTree(), {}, {}, {}
+        server.snapshot_changes, server.extra_snapshot_rows = {}, []
         server.lock, server.active_operation = asyncio.Lock(), None
 
     async def set_power(self, server: IlkbyteServer, power: str) -> None:
@@ -271,4 +272,5 @@ class Ilkbyte(Cloud[IlkbyteServer]):
     def rows(self) -> dict[str, Any]:
         """Return `servers` by age; `snapshots` by server name."""
         pairs = [(server.name, *rows(server)) for server in self.servers]
-        return {"servers": [row for dummy, row, dummy in pairs], "snapshots": {name: snapshots for name, dummy, snapshots in pairs}}
+        servers = [*(row for dummy, row, dummy in pairs), *self.extra_server_rows]
+        return {"servers": servers, "snapshots": {name: snapshots for name, dummy, snapshots in pairs}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..cloud import Server
+from ..cloud import NO_CHANGE, RowChange, Server
 from .snapshot_tree import SnapshotTree
 
 TURKISH_TIME = timezone(timedelta(hours=3))
@@ -76,6 +76,8 @@ class IlkbyteServer(Server):
     images: dict[str, str] = field(default_factory=dict)  # disk image by snapshot name
     schedules: dict[str, Schedule] = field(default_factory=dict)
     timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    snapshot_changes: dict[str, RowChange] = field(default_factory=dict)  # by snapshot name
+    extra_snapshot_rows: list[Any] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -105,15 +107,16 @@ def rows(server: IlkbyteServer) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     state = (server.tree.changes, bool(server.schedules))
     # Schedules change without a call of ours, so rows that show one are never reused.
     if server.cached is None or server.cached[2] != state or server.schedules:
-        server.cached = (_server_row(server), [snapshot_row(server, name) for name in server.tree.names()], state)
+        snapshots = [*(snapshot_row(server, name) for name in server.tree.names()), *server.extra_snapshot_rows]
+        server.cached = (server.row_change.apply(_server_row(server)), snapshots, state)
     return server.cached[:2]
 
 
 def snapshot_row(server: IlkbyteServer, name: str) -> dict[str, Any]:
     """Return a snapshot as the API shows it."""
     schedule = server.schedules.get(name)
-    return {
+    return server.snapshot_changes.get(name, NO_CHANGE).apply({
         **server.tree.describe(name),
         "params": schedule.params() if schedule else dict(NO_SCHEDULE),
         "date": format_turkish_time(server.tree.get(name).taken_at),
-    }
+    })

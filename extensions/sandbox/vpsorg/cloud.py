@@ -44,6 +44,7 @@ class VpsOrg(Cloud[VpsServer]):
     def __init__(self, sandbox: Any) -> None:
         super().__init__(sandbox)
         self.snapshots: list[VpsSnapshot] = []
+        self.extra_snapshot_rows: list[Any] = []
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     def new_server(self, machine: Any, name: str, hostname: str | None, state: str | None) -> VpsServer:
@@ -62,6 +63,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     async def reset_servers(self, prefix: str, number: int) -> None:
         await super().reset_servers(prefix, number)
+        self.extra_snapshot_rows = []
         self._next_snapshot_id = FIRST_SNAPSHOT_ID
 
     def snapshots_of(self, server: VpsServer) -> list[VpsSnapshot]:
@@ -140,7 +142,7 @@ class VpsOrg(Cloud[VpsServer]):
 
     # Snapshots
 
-    async def create_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
+    async def create_snapshot(self, server: VpsServer, name: str | None, description: str) -> VpsSnapshot:
         """Start a snapshot: the disk is saved now; the status is completed minutes later.
 
         Raises Rejected if the limit is reached or the server is suspended or being restored.
@@ -179,7 +181,7 @@ class VpsOrg(Cloud[VpsServer]):
         await server.machine.save_disk(snapshot.image)
         return snapshot
 
-    def _new_snapshot(self, server: VpsServer, name: str, description: str) -> VpsSnapshot:
+    def _new_snapshot(self, server: VpsServer, name: str | None, description: str) -> VpsSnapshot:
         snapshot = VpsSnapshot(self._next_snapshot_id, server, name, description, "in_progress", None, self.sandbox.clock.now())
         self._next_snapshot_id += 1
         self.snapshots.append(snapshot)
@@ -233,8 +235,10 @@ class VpsOrg(Cloud[VpsServer]):
     # What lists show
 
     def rows(self) -> dict[str, Any]:
-        """Return `servers` by ID, `snapshots` newest first."""
+        """Return `servers` by ID, `snapshots` newest first, and `owners`: the ID of each snapshot's server, which its row may lack."""
+        snapshots = list(reversed(self.snapshots))
         return {
-            "servers": [server_row(server) for server in self.servers],
-            "snapshots": [snapshot_row(snapshot) for snapshot in reversed(self.snapshots)],
+            "servers": [*(server_row(server) for server in self.servers), *self.extra_server_rows],
+            "snapshots": [*(snapshot_row(snapshot) for snapshot in snapshots), *self.extra_snapshot_rows],
+            "owners": [*(snapshot.server.id for snapshot in snapshots), *(None for dummy in self.extra_snapshot_rows)],
         }

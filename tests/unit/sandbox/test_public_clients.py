@@ -67,7 +67,9 @@ def test_vpsorg_servers_and_account(sandbox: SandboxHandle) -> None:
         rest = await client._get(page["next"])
         assert rest["next"] is None and [row["name"] for row in rest["results"]] == ["web2"]
         by_uuid = await client._get(f"/servers/{page['results'][0]['uuid']}/")
-        assert by_uuid == await client._get(f"/servers/{by_uuid['id']}/") == page["results"][0]
+        assert by_uuid == await client._get(f"/servers/{by_uuid['id']}/")
+        assert by_uuid["deployed"] is True and {key: by_uuid[key] for key in ("id", "name", "status")} == {
+            key: page["results"][0][key] for key in ("id", "name", "status")}
         assert "Server: web1.example.com" in format_server(by_uuid) and "IPv4: 127.0.0.1" in format_server(by_uuid)
         me = await client._get("/account/me/")
         assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["read", "write"]
