@@ -160,7 +160,7 @@ def _check_partial_effect(ctx: OperationContext, server: Server, error: RewindEr
         return
     with contextlib.suppress(RewindError):
         after = ctx.provider.get_server(server.id)
-        if after.power_state != server.power_state or after.task_state:
+        if UNKNOWN not in (after.power_state, server.power_state) and after.power_state != server.power_state or after.task_state:
             error.message += f"; server {server.label} was {server.power_state} before and is {after.task_state or after.power_state} now"
             error.outcome = errors.FAILED
             error.hint = "check the server in the provider's panel; the snapshot is kept, so the restore can be requested again"

@@ -17,6 +17,8 @@ from .._provider.values import parse_address
 from .context import OperationContext, format_snapshots, require_provisioned, validate_snapshot_name
 from .snapshot_plan import newest_first, select_for_eviction
 
+MAX_ADDRESS_READS = 50  # servers that are read one by one to find an address
+
 # A token with only such permissions cannot create a snapshot. Assumed: no provider documents the values.
 _READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
 
@@ -88,8 +90,12 @@ def _reference(ctx: OperationContext) -> str:
     all_servers = [server for server in provider.list_servers() if server.id is not None]
     by_address = [server for server in all_servers if address in server.addresses]
     by_name = [server for server in all_servers if host in provider.aliases_of(server)]
-    is_reached = not by_address or any(server.id == by_name[0].id for server in by_address) if len(by_name) == 1 else False
-    if is_reached and not _is_other_public_address(address, by_name[0]):
+    if not by_address and parse_address(address):  # a list may show fewer addresses than the answer for one server
+        shown = [provider.get_server(server.id) for server in (by_name or all_servers)[:MAX_ADDRESS_READS]]
+        by_address = [server for server in shown if address in server.addresses]
+    if len(by_name) == 1 and any(server.id == by_name[0].id for server in by_address):
+        return by_name[0].id
+    if len(by_name) == 1 and not by_address and not _is_other_public_address(address, by_name[0]):
         return by_name[0].id
     if not by_name and len(by_address) == 1:
         return by_address[0].id

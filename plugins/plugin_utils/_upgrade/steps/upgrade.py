@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ....module_utils import _errors as errors
-from ....module_utils._errors import RewindError, invalid_argument
+from ....module_utils._errors import RewindError, error_result, invalid_argument
 from ....module_utils._module import snapshot as snapshot_operation
 from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
@@ -146,6 +146,12 @@ class UpgradeSteps(CheckSteps):
         snapshots = self._run_operation(snapshot_info, {
             "server": server_id, "name": None, "match": self._name_pattern, "status": ["ready"], "older_than": None, "newer_than": None,
         })["snapshots"]
+        undated = next((item for item in snapshots if item["created_at"] is None), None)
+        if undated is not None:
+            raise OperationFailed(error_result(RewindError(
+                f"Snapshot {undated['name']} has no readable date, so it is unknown which snapshots of this role are the newest; none is deleted",
+                kind=errors.NOT_READY, snapshot=undated["id"], hint="delete those that are not needed with rewind.vps.snapshot, state: absent and id",
+            ), None))
         # One with a schedule is not this role's any more.
         for snapshot in [item for item in snapshots if not item["schedule"]][self._params["keep_snapshots"]:]:
             if not self._context.check_mode:

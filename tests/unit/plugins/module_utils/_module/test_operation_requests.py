@@ -18,7 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindEr
 from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_cron, snapshot_restore, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._module.context import select_snapshot
-from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import RestoreTracker, wait_for_restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_snapshot_ready
@@ -249,7 +249,10 @@ def preflight(provider: FakeProvider, **options: Any) -> dict[str, Any]:
     return upgrade_preflight.run(make_context(provider, **{**defaults, **options}))
 
 
-@pytest.mark.parametrize(("now", "kind"), [({"task_state": "restoring"}, errors.BUSY), ({"power_state": "stopped"}, errors.NOT_READY)])
+@pytest.mark.parametrize(("now", "kind"), [
+    ({"task_state": "restoring"}, errors.BUSY), ({"power_state": "stopped"}, errors.NOT_READY), ({"power_state": "unknown"}, errors.NOT_READY),
+    ({"task_state": "provisioning"}, errors.NOT_READY),
+])
 def test_a_server_that_is_busy_or_off_is_a_blocker(now: dict[str, str], kind: str) -> None:
     provider = FakeProvider("vpsorg")
     for name, value in now.items():
@@ -270,6 +273,25 @@ def test_a_name_and_an_address_of_different_servers_are_refused(address: str) ->
     with pytest.raises(RewindError) as caught:
         preflight(FakeProvider("vpsorg"), address=address)
     assert caught.value.kind == errors.AMBIGUOUS
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:DB8:0:0::7", "[2001:db8::7]", "::ffff:192.0.2.1", "2001:db8::7/64"])
+@pytest.mark.parametrize("host", ["web1", "shop.example.com"])
+def test_a_host_reached_through_any_address_of_a_server_is_that_server(host: str, address: str) -> None:
+    provider = FakeProvider("vpsorg")
+    provider.get_server = lambda reference: Server(SERVER.id, SERVER.name, "running", None, ("192.0.2.1", "2001:db8::7"))
+    assert preflight(provider, host=host, address=address)["server"]["id"] == SERVER.id
+    with pytest.raises(RewindError, match=r"192\.0\.2\.1, 2001:db8::7"):
+        preflight(provider, address="2001:4860::8")
+
+
+@pytest.mark.parametrize("host", ["web1", "shop.example.com"])
+def test_an_address_that_only_the_answer_for_one_server_shows(host: str) -> None:
+    provider = FakeProvider("vpsorg")
+    listed = provider.list_servers()
+    shown = {server.id: replace(server, addresses=(*server.addresses, f"2001:db8::{server.id[-1]}")) for server in listed}
+    provider.list_servers, provider.get_server = lambda: listed, lambda reference: shown[reference]
+    assert preflight(provider, host=host, address="2001:db8::5")["server"]["id"] == SERVER.id
 
 
 def test_an_idle_server_is_ready_and_a_private_address_or_a_name_does_not_contradict_the_host_name() -> None:

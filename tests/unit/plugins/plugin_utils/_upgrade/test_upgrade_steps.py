@@ -140,7 +140,7 @@ def test_it_is_not_armed_where_a_lost_connection_would_end_the_play(steps: StepR
 
 
 def listed(number: int, schedule: dict[str, int] | None = None) -> dict[str, Any]:
-    return {"id": str(number), "name": f"rewind{number}", "schedule": schedule}
+    return {"id": str(number), "name": f"rewind{number}", "schedule": schedule, "created_at": f"2026-01-{number:02}T00:00:00Z"}
 
 
 def test_tidying_up_spares_what_has_a_schedule(steps: StepRunner) -> None:
@@ -150,6 +150,15 @@ def test_tidying_up_spares_what_has_a_schedule(steps: StepRunner) -> None:
     finished = steps.run("finish", outcome=states.UPGRADED, message="done")
     assert [item["id"] for item in finished["pruned"]] == ["6", "5"] == steps.deleted
     assert (finished["changed"], steps.record.outcome) == (True, states.UPGRADED)
+
+
+def test_nothing_is_deleted_if_the_age_of_a_snapshot_is_unknown(steps: StepRunner) -> None:
+    """The newest one could be the one without a date. The upgrade is confirmed anyway."""
+    steps.set_state(states.CONFIRMED)
+    steps.listed = [listed(9), listed(8), {**listed(7), "created_at": None}]
+    finished = steps.run("finish", outcome=states.UPGRADED, message="done")
+    assert (finished["pruned"], steps.deleted, steps.record.outcome) == ([], [], states.UPGRADED)
+    assert "rewind7 has no readable date" in finished["warnings"][0]
 
 
 @pytest.mark.parametrize("state", [states.RESTORED, states.READY])
