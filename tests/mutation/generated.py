@@ -25,6 +25,7 @@ MODULES = {
     f"{UTILS}/_module/snapshot_plan.py": (
         f"{UNIT}/module_utils/_module/test_snapshot_plan.py", f"{UNIT}/module_utils/_module/test_retention.py",
     ),
+    f"{UTILS}/_provider/values.py": (f"{UNIT}/module_utils/_provider/test_values.py",),
     f"{UTILS}/_argspec.py": (f"{UNIT}/module_utils/test_argspec.py",),
     f"{UPGRADE}/planning.py": (f"{UNIT}/plugin_utils/_upgrade/test_upgrade_planning.py",),
     f"{UPGRADE}/probe.py": (f"{UNIT}/plugin_utils/_upgrade/test_probe.py",),

@@ -25,7 +25,6 @@ MUTANTS = [
         "a change uses an old connection, whose loss proves nothing", CLIENT, "ApiClient._send_once",
         r"new_connection=\w+", "new_connection=False", "sent_once", (f"{CHANGES}::test_a_change_never_uses_an_old_connection",),
     ),
-    Mutant("the HTTP library sends again by itself", SESSION, "_instrumented_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
         "a change that timed out is called refused", CLIENT, "ApiClient._send_once",
         r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,
@@ -72,6 +71,10 @@ MUTANTS = [
         "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._request_data", r"if changes:", "if False:", "sent_once",
         ("unit/plugins/module_utils/_provider/test_fuzz_providers.py::test_a_change_is_requested_once_and_never_taken_for_what_it_may_not_be",
          "provider_contract/test_contract_refusals.py::test_a_change_with_an_invalid_response_is_unknown_and_sent_once"),
+    ),
+    Mutant(
+        "a deleted server is listed", ILKBYTE, "Ilkbyte._list_servers_once", r" if not is_deleted\(\w+\)", "", "exists",
+        ("unit/plugins/module_utils/_provider/test_odd_rows.py::test_deleted_servers_do_not_exist",),
     ),
     Mutant(
         "a server that is on two pages is not noticed at Ilkbyte", ILKBYTE, "Ilkbyte._list_servers_once",

@@ -11,7 +11,6 @@ PLAN = f"{OPERATIONS}/snapshot_plan.py"
 
 KEPT = "unit/plugins/module_utils/_module/test_retention.py"
 REQUESTS = "unit/plugins/module_utils/_module/test_operation_requests.py"
-CHECK_MODE = ("unit/plugins/module_utils/_state/test_operation_locking.py::test_a_check_run_neither_takes_the_lock_nor_waits_for_it",)
 EVERY_PLAN = ("unit/plugins/module_utils/_module/test_snapshot_plan.py::test_every_combination",)
 LOST_ANSWER = (f"{REQUESTS}::test_a_create_whose_answer_is_lost_is_reconciled",)
 
@@ -24,10 +23,6 @@ MUTANTS = [
         "retention deletes a snapshot that a schedule uses", PLAN, "_is_deletable",
         r"\w+\.schedule is None and ", "", "deletes_what_is_named",
         (f"{KEPT}::test_scheduled_ones_stay_but_count_and_those_that_lack_anything_do_neither",),
-    ),
-    Mutant(
-        "retention deletes the snapshot that the task has just made", PLAN, "select_expired",
-        r" if \w+\.id not in keep_ids", "", "deletes_what_is_named", (KEPT,),
     ),
     Mutant(
         "the newest snapshots are deleted to free capacity", PLAN, "select_for_eviction",
@@ -47,6 +42,14 @@ MUTANTS = [
         r"\[\*(\w+)\.failed, ", r"[*\1.failed, *([\1.replaces] if \1.replaces else []), ", "deletes_what_is_named", LOST_ANSWER,
     ),
     Mutant(
+        "a snapshot that lacks its date is restored by its name", f"{OPERATIONS}/context.py", "require_complete",
+        r"if not \w+\.missing or .+:", "if True:", "odd_rows", (f"{REQUESTS}::test_what_lacks_anything_is_selected_by_its_id_only",),
+    ),
+    Mutant(
+        "retention creates snapshots although no age can be read", PLAN, "require_ages",
+        r"raise unknown_age\(.*\)", "return", "unknown_age", (f"{REQUESTS}::test_retention_with_an_unknown_age_changes_nothing",),
+    ),
+    Mutant(
         "of two snapshots of one name any is deleted", f"{OPERATIONS}/context.py", "select_snapshot",
         r"if len\(\w+\) > 1:", "if False:", "deletes_what_is_named", (f"{REQUESTS}::test_what_means_no_single_snapshot_is_refused",),
     ),
@@ -60,8 +63,5 @@ MUTANTS = [
     Mutant(
         "a snapshot that is still being made counts as ready", "plugins/module_utils/_wait/waiters.py", "wait_snapshot_ready",
         r" and \w+\.status == READY", "", "unknown", (f"{REQUESTS}::test_a_timeout_reports_whether_anything_was_requested",),
-    ),
-    Mutant(
-        "check mode takes a snapshot", PRESENT, "_inspect_and_request", r"= None if \w+\.check_mode else", "=", "changed", CHECK_MODE,
     ),
 ]

@@ -66,3 +66,36 @@ def test_inventory_names_servers_and_holds_no_credentials(sandbox):
         assert word in text
     for secret in (sandbox.vpsorg_token, sandbox.ilkbyte_access_key, sandbox.ilkbyte_secret_key):
         assert secret not in text
+
+
+def test_rows_with_any_content(sandbox, vpsorg, ilkbyte):
+    admin = sandbox.admin
+    admin.update_server("vpsorg", "web1", row={"ip_address": None, "status": 5}, without=["uuid"], show={"deployed": False})
+    admin.add_snapshot("vpsorg", "web1", "one")
+    admin.update_snapshot("vpsorg", "web1", "one", row={"created_at": "soon"}, without=["server"])
+    admin.add_rows("vpsorg", servers=[None], snapshots=[{"id": "x"}])
+    row, other, extra = vpsorg.call("GET", "/servers/").json()["results"]
+    assert (row["ip_address"], row["status"], "uuid" in row, "deployed" in row, other["status"], extra) == (None, 5, False, False, "active", None)
+    shown = vpsorg.call("GET", "/servers/12345/").json()
+    assert (shown["deployed"], shown["status"], "uuid" in shown) == (False, 5, False)
+    for query in ("?server_id=12345", ""):
+        listed = vpsorg.call("GET", f"/snapshots/{query}").json()["results"]
+        assert listed[0]["created_at"] == "soon" and "server" not in listed[0] and len(listed) == (1 if query else 2)
+    admin.update_server("ilkbyte", "app1", row={"service": "InProgress", "status": "nil"})
+    admin.add_snapshot("ilkbyte", "app1", "one")
+    admin.update_snapshot("ilkbyte", "app1", "one", row={"date": None})
+    admin.add_rows("ilkbyte", servers=[{"name": "app1", "service": "cancel"}], server="app1", snapshots=[{}])
+    first, dummy, dead = ilkbyte.call("/server/list/all").json()["data"]["server_list"]
+    assert (first["service"], first["status"], dead["service"]) == ("InProgress", "nil", "cancel")
+    assert [item["date"] if item else None for item in ilkbyte.manage("/snapshot")["data"]["snapshots"]] == [None, None]
+    admin.reset()
+    assert len(vpsorg.call("GET", "/servers/").json()["results"]) == 2 == len(ilkbyte.call("/server/list/all").json()["data"]["server_list"])
+    assert vpsorg.call("GET", "/servers/12345/").json()["deployed"] is True
+
+
+def test_vpsorgs_other_snapshot_route_needs_no_name(sandbox, vpsorg):
+    uuid = sandbox.admin.server("web1")["uuid"]
+    for body, name in (({}, None), ({"label": "byhand"}, "byhand")):
+        answer = vpsorg.call("POST", f"/servers/{uuid}/snapshot/", json=body)
+        assert (answer.status_code, answer.json()["name"], answer.json()["status"]) == (201, name, "in_progress")
+    assert [request["operation"] for request in sandbox.admin.requests(changing=True)] == ["snapshots.create"] * 2

@@ -121,6 +121,49 @@ def test_an_unknown_status_is_not_called_a_failure(requests: bool, surely: bool,
     assert (caught.value.kind, caught.value.outcome) == (errors.OPERATION_FAILED, outcome)
 
 
+# --- rows that lack anything
+
+ODD = [
+    ({"created_at": None}, "readable date"), ({"names_server": False}, "server"), ({"status": "unknown", "provider_status": None}, "known status"),
+]
+
+
+@pytest.mark.parametrize(("odd", "text"), ODD)
+def test_what_lacks_anything_is_selected_by_its_id_only(odd: dict[str, Any], text: str) -> None:
+    for operation, options, request in ((snapshot_operation, {"state": "absent"}, "delete 801"), (snapshot_restore, {}, "restore 801")):
+        provider = FakeProvider("ilkbyte", snapshot(current=False, **odd))
+        with pytest.raises(RewindError, match=text) as caught:
+            operation.run(make_context(provider, **options))
+        assert (caught.value.kind, caught.value.outcome, provider.requests) == (errors.NOT_READY, errors.NOT_APPLIED, [])
+        assert "id: 801" in caught.value.hint
+        ctx = make_context(provider, name=None, id="801", wait=False, **options)
+        operation.run(ctx)
+        assert provider.requests == [request]
+
+
+@pytest.mark.parametrize("when_full", ["fail", "prune"])
+def test_retention_with_an_unknown_age_changes_nothing(when_full: str) -> None:
+    for name, fails in (("nightly1", True), ("weekly", False)):
+        provider = FakeProvider("vpsorg", snapshot(name, created_at=None))
+        ctx = make_context(provider, name="nightly2", retain={"count": 1, "match": "nightly*"}, when_full=when_full)
+        if fails:
+            with pytest.raises(RewindError, match="no readable date") as caught:
+                snapshot_operation.run(ctx)
+            assert (caught.value.kind, provider.requests) == (errors.NOT_READY, [])
+        else:
+            assert snapshot_operation.run(ctx)["pruned"] == [] and provider.requests == ["create nightly2"]
+
+
+def test_a_server_that_is_being_provisioned_is_neither_snapshot_nor_restored() -> None:
+    provider = FakeProvider("vpsorg", snapshot("other"))
+    provider.task_state = "provisioning"
+    for operation, options in ((snapshot_operation, {}), (snapshot_operation, {"wait": False}), (snapshot_restore, {"name": "other"})):
+        for check_mode in (False, True):
+            with pytest.raises(RewindError, match="still being provisioned") as caught:
+                operation.run(make_context(provider, check_mode, **options))
+            assert (caught.value.kind, provider.requests) == (errors.NOT_READY, [])
+
+
 # --- a server that is stopped for its snapshot
 
 
