@@ -109,6 +109,17 @@ def test_rows_of_vpsorg(runner: PlaybookRunner, vpsorg: TaskFactory) -> None:
     rejected(run["two of that name"], "ambiguous", "2 servers have its name")
 
 
+def test_an_ipv6_only_server_of_vpsorg(runner: PlaybookRunner, sandbox: SandboxHandle, tmp_path: Path) -> None:
+    bare = {"ip_address": None, "ipv4_addresses": [], "ipv6_addresses": []}
+    sandbox.admin.update_server("vpsorg", "web2", row=bare, show={"ip_addresses": [{"version": 6, "ip": "2001:DB8::9"}]})
+    path = tmp_path / "rewind_vps.yml"
+    config = {"plugin": "rewind.vps.servers", "provider": "vpsorg", "api_url": sandbox.vpsorg_url, "api_token": sandbox.vpsorg_token}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    listed = runner.command("ansible-inventory", "-i", str(path), "--list")
+    variables = json.loads(listed.stdout)["_meta"]["hostvars"]
+    assert {name: host["ansible_host"]["__ansible_unsafe"] for name, host in variables.items()} == {"web1": "127.0.0.1", "web2": "2001:db8::9"}
+
+
 def test_servers_of_ilkbyte(runner: PlaybookRunner, ilkbyte: TaskFactory, sandbox: SandboxHandle, tmp_path: Path) -> None:
     dead = [
         {"name": "app1", "service": "cancel", "status": "nil", "ipv4": "198.51.100.9", "deleted_time": "11.12.2019 10:00:00"},

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from .._argspec import PROVIDER, SERVERS, validate_servers
 from .._bulk.reads import read_each
 from .._bulk.results import ServerResult, failure_summary, format_server_count
+from .._errors import RewindError
+from .._provider.base import Server
 from .context import OperationContext
 
 SPEC = PROVIDER.merge(SERVERS)
@@ -25,7 +28,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     if ctx.options["server"] is not None:
         servers = [ctx.provider.get_server(ctx.server_reference)]
     elif ctx.options["servers"] is None:
-        servers = ctx.provider.list_servers()
+        servers = [_with_addresses(ctx, server) for server in ctx.provider.list_servers()]
     else:
         results = read_each(ctx, lambda one: one.provider.get_server(one.server_reference), ctx.options["servers"])
         servers = [item.value for item in results if item.failure is None]
@@ -35,3 +38,10 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         "servers": [server.to_result() for server in sorted(servers, key=lambda server: (server.name or "", server.id or ""))],
         **failure_summary(ctx, results),
     }
+
+
+def _with_addresses(ctx: OperationContext, server: Server) -> Server:
+    """Return a listed server with its addresses. If it cannot be read, it has those of the list."""
+    with contextlib.suppress(RewindError):
+        return ctx.provider.with_addresses(server)
+    return server

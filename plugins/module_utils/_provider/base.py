@@ -258,6 +258,10 @@ class Provider(abc.ABC):
             f"There is no server {reference!r} in this {self.display_name} account", kind=errors.NOT_FOUND, server=reference, hint=hint
         )
 
+    def with_addresses(self, server: Server) -> Server:
+        """Return a listed server with its addresses, also those that the list does not show."""
+        return server
+
     def is_named_by_snapshots(self, server: Server) -> bool:
         """Return whether the snapshots in the account's list name this server by its id."""
         return server.id is not None

@@ -94,6 +94,10 @@ class VpsOrg(base.Provider):
     def aliases_of(self, server: Server) -> set[str]:
         return super().aliases_of(server) | raw_aliases(server)
 
+    def with_addresses(self, server: Server) -> Server:
+        """Only the answer for one server has IPv6 addresses (observed)."""
+        return server if server.addresses or server.id is None else self._show_listed(server) or server
+
     def is_named_by_snapshots(self, server: Server) -> bool:
         return parse_number(server.id) is not None
 

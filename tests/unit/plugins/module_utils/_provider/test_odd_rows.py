@@ -13,6 +13,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpResponse
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import PROVISIONING, READY, RUNNING, UNKNOWN, Provider, Server
+from ansible_collections.rewind.vps.plugins.module_utils._provider.vpsorg_rows import parse_server
 
 GONE = object()
 VPS = Server("12345", "web1")
@@ -206,3 +207,10 @@ def test_a_server_that_is_not_deployed_gets_no_snapshot(deployed: object) -> Non
     with pytest.raises(RewindError, match="still being provisioned") as caught:
         made.create_snapshot(listed, "nightly", None)
     assert (caught.value.kind, made._api._http.changes) == (errors.NOT_READY, [])
+
+
+def test_a_server_without_an_address_in_the_list_is_read_once_more() -> None:
+    bare = {**VPS_SERVER, "ip_address": None, "ipv4_addresses": []}
+    made = provider("vpsorg", {**bare, "ipv6_addresses": ["2001:DB8::7"]})
+    assert made.with_addresses(parse_server(bare)).address == "2001:db8::7"
+    assert made.with_addresses(parse_server(VPS_SERVER)).address == "192.0.2.1" and len(made._api._http.sent) == 1
