@@ -112,10 +112,11 @@ class IlkbyteApi:
     # Account and servers
 
     async def _account(self, call: ApiCall) -> Success:
-        return Success("Account Info", {"name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True})
+        return Success("Account Info", {
+            "name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True, "created_at": "27.07.2018 15:31:00"})
 
     async def _users(self, call: ApiCall) -> Success:
-        user = {"email": "sandbox@example.com", "firstname": "Sandbox", "lastnamename": "User", "level": "Sahibi",
+        user = {"email": "sandbox@example.com", "firstname": "Sandbox", "lastname": "User", "lastnamename": "User", "level": "Sahibi",
                 "status": "Active", "verify": True, "last_login": "27.07.2018 15:31:00"}
         return Success("Account Users", {"pagination": {"current_page": 1, "total_page": 1}, "user_list": [user]})
 

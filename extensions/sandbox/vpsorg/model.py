@@ -81,7 +81,8 @@ def shown_server(server: VpsServer) -> dict[str, Any]:
     row = {key: value for key, value in server_row(server).items() if key not in ("location_name", "plan_name", "os_name")}
     addresses = [{"version": 4, "ip": address} for address in row.get("ipv4_addresses") or []]
     return server.show_change.apply({
-        **row, "deployed": True, "username": "root", "operating_system_version": OS, "ipv4": row.get("ip_address"), "ip_addresses": addresses,
+        **row, "deployed": True, "username": "root", "operating_system": OS, "operating_system_version": OS,
+        "ipv4": row.get("ip_address"), "ip_addresses": addresses,
     })
 
 

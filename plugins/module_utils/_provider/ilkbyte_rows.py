@@ -23,7 +23,7 @@ _POWER_STATES = {
     **dict.fromkeys(base.UNKNOWN_POWER_WORDS, base.UNKNOWN),
 }
 _BUSY_STATUSES = {"paused", "inshutdown", "dying"}  # libvirt: a guest is paused while its snapshot is created or loaded
-_PROVISIONING_SERVICES = {"inprogress"}  # observed
+_PROVISIONING_WORDS = {"inprogress"}  # observed
 _DELETED_SERVICES = {"cancel", "canceled", "cancelled", "deleted", "removed", "terminated"}  # observed: cancel; the others: assumed
 _NO_TIME = {"", "nil", "null", "none", "false", "0"}
 _REMOVED_NAME = re.compile(r".+_REMOVED?[0-9]*", re.IGNORECASE)  # observed: NAME_REMOVE1778; a server's own name has no underscore
@@ -47,7 +47,8 @@ def parse_server(item: Any, name: str | None = None) -> Server:
     word = parse_word(status) or ""
     power_state = base.UNKNOWN if status is None else _POWER_STATES.get(word, status)
     is_busy = word in _BUSY_STATUSES or base.is_transitional(power_state)
-    is_provisioning = parse_word(row.get("service")) in _PROVISIONING_SERVICES or row.get("deployed") is False
+    # In the answer to its creation, `status` is the provisioning (observed).
+    is_provisioning = bool({parse_word(row.get("service")), word} & _PROVISIONING_WORDS) or row.get("deployed") is False
     return Server(
         id=name,
         name=name,

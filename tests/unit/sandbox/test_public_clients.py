@@ -8,6 +8,7 @@ import asyncio
 import pytest
 from api_calls import IlkbyteCalls
 from ilkbyte.client import Ilkbyte
+from ilkbyte.utils import PowerAction
 from vps_mcp.client import VPSClient, format_paginated, format_server
 
 from sandbox import SandboxHandle
@@ -56,6 +57,23 @@ def test_ilkbyte_snapshots(sandbox: SandboxHandle, client: Ilkbyte, ilkbyte: Ilk
         assert refused["error"].endswith("not found!")
 
 
+def test_ilkbyte_account_power_and_schedules(sandbox: SandboxHandle, client: Ilkbyte, ilkbyte: IlkbyteCalls) -> None:
+    assert {"balance", "created_at", "group", "name", "status"} <= set(client.get_account()["data"])
+    (user,) = client.get_users()["data"]["user_list"]
+    assert {"email", "firstname", "lastname", "last_login", "level", "status", "verify"} <= set(user)
+    assert client.set_power("app1", PowerAction.shutdown)["data"]["Status"]
+    ilkbyte.until(lambda: sandbox.admin.events("power_stopped"))
+    assert client.get_server("app1")["data"]["status"] == "shut off"
+    sandbox.admin.add_snapshot("ilkbyte", "app1", "nightly")
+    assert client.set_cron("app1", "nightly", 0, 12, 0)["status"] is True
+    (row,) = client.get_snapshots("app1")["data"]["snapshots"]
+    assert row["params"]["is_cron"] is True and {"last_run", "next_run", "cron_time"} <= set(row["params"])
+    assert client.delete_cron("app1", "nightly")["status"] is True
+    sandbox.admin.add_rows("ilkbyte", servers=[{"name": "app1", "service": "cancel", "deleted_time": "01.01.2019 10:00:00"}])
+    assert [row["name"] for row in client.get_all_servers()["data"]["server_list"]] == ["app1", "app2", "app1"]
+    assert [row["name"] for row in client.get_active_servers()["data"]["server_list"]] == ["app1", "app2"]
+
+
 # VPS.org. This client's methods take paths, so its formats are what can differ.
 
 
@@ -71,6 +89,12 @@ def test_vpsorg_servers_and_account(sandbox: SandboxHandle) -> None:
         assert by_uuid["deployed"] is True and {key: by_uuid[key] for key in ("id", "name", "status")} == {
             key: page["results"][0][key] for key in ("id", "name", "status")}
         assert "Server: web1.example.com" in format_server(by_uuid) and "IPv4: 127.0.0.1" in format_server(by_uuid)
+        assert "Deployed: True" in format_server(by_uuid) and "OS: Sandbox" in format_server(by_uuid) and "Plan: 1 GB" in format_server(by_uuid)
+        path = f"/servers/{by_uuid['uuid']}"
+        for body, name in ((None, None), ({"label": "byhand"}, "byhand")):
+            made = await client._post(f"{path}/snapshot/", json=body)
+            assert (made["name"], made["status"], made["server"]["id"]) == (name, "in_progress", 12345)
+        assert (await client._post(f"/servers/{rest['results'][0]['uuid']}/power/", json={"action": "stop"}))["status"] == "success"
         me = await client._get("/account/me/")
         assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["read", "write"]
         assert await client._get("/servers/1/") == "Error (404): Server not found."

@@ -135,6 +135,7 @@ def test_a_server_that_is_provisioned_exists_and_is_not_ready(service: str) -> N
     row = {**LIVE, "service": service, "status": "nil"}
     for found in (provider("ilkbyte", ok({"server_list": [row]})).list_servers()[0], provider("ilkbyte", ok(row)).get_server("app1")):
         assert (found.task_state, found.power_state) == (PROVISIONING, UNKNOWN)
+    assert provider("ilkbyte", ok({**LIVE, "status": service})).get_server("app1").task_state == PROVISIONING
 
 
 # --- VPS.org: UUIDs, and servers without a number
