@@ -114,7 +114,8 @@ options:
     description:
       - Whether an entry of O(compose), O(groups) or O(keyed_groups) that cannot be evaluated for a host is an error. Otherwise it is
         skipped for that host.
-      - Also whether a server that the provider lists without an id is an error. Otherwise it is skipped with a warning.
+      - Also whether a server that the provider lists without an id, or with that of another one, is an error. Otherwise it is skipped with a
+        warning.
       - Errors in accounts, O(filters) and O(hostnames) are never skipped.
 notes:
   - 'The variables of each host: C(rewind_provider), C(rewind_account), C(rewind_api_url), C(rewind_inventory) (the file), C(rewind_server_id),
@@ -180,6 +181,7 @@ provider: vpsorg
 # cache_timeout: 300
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from os.path import basename
 from typing import Any
@@ -281,10 +283,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _identified(self, account: inventory_accounts.Account, servers: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the servers that requests can name. The others are an error or, unless `strict` is set, skipped with a warning."""
-        identified = [server for server in servers if server["id"] is not None]
+        ids = Counter(server["id"] for server in servers)
+        identified = [server for server in servers if server["id"] is not None and ids[server["id"]] == 1]
         if len(identified) < len(servers):
-            problem = (f"Account {account.name} lists {len(servers) - len(identified)} of {len(servers)} servers without an id "
-                       f"({', '.join(str(server['name'] or server['address']) for server in servers if server['id'] is None)})")
+            others = ", ".join(str(server["name"] or server["address"]) for server in servers if server not in identified)
+            problem = f"Account {account.name} lists {len(servers) - len(identified)} of {len(servers)} servers without an id of their own ({others})"
             if self.get_option("strict"):
                 raise invalid_argument(problem, "check them in the provider's panel, or set strict to false to skip them")
             self.display.warning(sanitize(Redactor(self._accounts.secrets).redact_text(f"{problem}; skipped.")))

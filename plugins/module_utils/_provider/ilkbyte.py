@@ -90,31 +90,32 @@ class Ilkbyte(base.Provider):
         return self._read_until_consistent("servers.list", self._list_servers_once)
 
     def _list_servers_once(self) -> list[Server] | None:
-        """Return the servers; None if a row is on two pages. One that is on neither cannot be noticed, since there is no count.
+        """Return the servers; None if one is on two pages. One that is on neither cannot be noticed, since there is no count.
 
         The list also has deleted servers, for years (observed). They may have the name of an existing server, so a name identifies no row.
         """
         found: list[Server] = []
-        seen_rows: set[tuple[str, ...]] = set()
+        seen_servers: set[tuple[str, ...]] = set()
+        seen_pages: list[list[Any]] = []
         for page in range(1, base.MAX_PAGES):
             data = self._request_data("/server/list/all", "servers.list", {"p": page})
             items = data.get("server_list") if isinstance(data, dict) else data
             if not isinstance(items, list):
                 raise base.unexpected_response(self.display_name, "servers.list", '"server_list" missing')
-            page_rows = {_row_key(item) for item in items}
-            if page_rows & seen_rows and not page_rows <= seen_rows:
-                return None
             pagination = data.get("pagination") if isinstance(data, dict) else None
             page_count = str(pagination.get("total_page")) if isinstance(pagination, dict) else "1"
             if not page_count.isascii() or not page_count.isdecimal():
                 raise base.unexpected_response(self.display_name, "servers.list", '"total_page" is not a number')
             is_last = page >= int(page_count[:6])
-            if page_rows <= seen_rows:
-                if is_last:
-                    return None if page_rows else found
+            if not is_last and (not items or items in seen_pages):
                 raise base.unexpected_response(self.display_name, "servers.list", "a page without new servers, but not the last one")
-            found += [parse_server(item) for item in items if not is_deleted(item)]
-            seen_rows |= page_rows
+            existing = [item for item in items if not is_deleted(item)]
+            servers = {_row_key(item) for item in existing}
+            if servers & seen_servers:
+                return None
+            found += [parse_server(item) for item in existing]
+            seen_servers |= servers
+            seen_pages.append(items)
             if is_last:
                 break
         return found
@@ -212,9 +213,9 @@ class Ilkbyte(base.Provider):
 
 
 def _row_key(item: Any) -> tuple[str, ...]:
-    """Return what identifies a row of the server list: what does not change while its pages are read."""
+    """Return what does not change while the pages of the list are read."""
     row = parse_object(item)
-    return tuple(str(row.get(key)) for key in ("name", "created_time", "deleted_time"))
+    return tuple(str(row.get(key)) for key in ("name", "created_time", "ipv4", "ipv6"))
 
 
 def _rejection(display_name: str, path: str, operation: str, http_status: int, body: dict[str, Any]) -> RewindError:

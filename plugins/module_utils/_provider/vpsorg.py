@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from .. import _errors as errors
 from .._errors import RewindError
 from . import base
 from .base import Account, Server, Snapshot
 from .values import parse_number, parse_text, parse_uuid
-from .vpsorg_rows import parse_server, parse_snapshot, parse_snapshot_server, raw_aliases, refers_to, row_id
+from .vpsorg_pages import read_pages
+from .vpsorg_rows import parse_server, parse_snapshot, parse_snapshot_server, raw_aliases, refers_to
 
 if TYPE_CHECKING:
     from .._http.client import ApiClient, ApiResponse
@@ -261,50 +262,8 @@ class VpsOrg(base.Provider):
             error.add_context(server, snapshot)
             raise
 
-    def _list_all(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]]:
-        return self._read_until_consistent(operation, lambda: self._list_all_once(path, operation, params))
-
-    def _list_all_once(self, path: str, operation: str, params: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """Return all items of a list that Django REST framework splits into pages (observed); None if the pages are inconsistent.
-
-        If the list changes between two pages, an item may be on both or on neither.
-        """
-        found: dict[str, Any] = {}
-        seen_pages: set[str] = set()
-        counts: set[int] = set()
-        rows = 0
-        for _page in range(base.MAX_PAGES):
-            try:
-                data = self._api.read(path, operation=operation, params=params).data
-            except RewindError as error:
-                if seen_pages and error.http_status == 404:
-                    return None  # there are fewer pages than before
-                raise
-            if not isinstance(data, dict) or not isinstance(data.get("results"), list):
-                raise base.unexpected_response(self.display_name, operation, '"results" missing')
-            for number, item in enumerate(data["results"], rows):
-                found[row_id(item) or f"row {number}"] = item
-            rows += len(data["results"])
-            counts |= {int(data["count"])} if parse_number(data.get("count")) else set()
-            next_url = data.get("next")
-            if not next_url:
-                is_consistent = not seen_pages or (len(found) == rows and counts <= {rows})
-                return list(found.values()) if is_consistent else None
-            if str(next_url) in seen_pages:
-                raise base.unexpected_response(self.display_name, operation, "a page repeats")
-            seen_pages.add(str(next_url))
-            params = self._next_page_params(next_url, path, operation)
-        raise base.unexpected_response(self.display_name, operation, f"more than {base.MAX_PAGES} pages")
-
-    def _next_page_params(self, url: Any, path: str, operation: str) -> dict[str, str]:
-        """Return the query of the next page. Host and path stay the same, so that the token goes nowhere else."""
-        try:
-            parts = urlsplit(url) if isinstance(url, str) else None
-        except ValueError:
-            parts = None
-        if parts is None or not parts.path.endswith(path):
-            raise base.unexpected_response(self.display_name, operation, "the next page is at another address")
-        return dict(parse_qsl(parts.query))
+    def _list_all(self, path: str, operation: str, params: dict[str, Any]) -> list[Any]:
+        return self._read_until_consistent(operation, lambda: read_pages(self._api, path, operation, params))
 
 
 _REJECTION_HINTS = {

@@ -28,6 +28,8 @@ _ADDRESS_KEYS = ("ip_address", "ipv4", "ipv4_addresses", "ip_addresses", "ipv6",
 
 def parse_server(item: Any) -> Server:
     row = parse_object(item)
+    if parse_uuid(row.get("uuid")) is None and parse_uuid(row.get("id")) is not None:
+        row = {**row, "uuid": row["id"]}
     status = readable_word(row.get("status"))
     power_state = base.UNKNOWN if status is None else _POWER_STATES.get(parse_word(status) or "", status)
     is_deployed = row.get("deployed") is not False and parse_word(row.get("deployed")) != "false"
@@ -44,7 +46,7 @@ def parse_server(item: Any) -> Server:
 def parse_snapshot(item: Any) -> Snapshot:
     row = parse_object(item)
     return Snapshot(
-        id=parse_number(row.get("id")),
+        id=parse_number(row.get("id")) or parse_uuid(row.get("id")),
         name=parse_text(row.get("name")),
         server=parse_snapshot_server(row),
         status=STATUSES.get(parse_word(row.get("status")) or "", base.UNKNOWN),
@@ -68,7 +70,7 @@ def parse_snapshot_server(row: dict[str, Any]) -> Server:
 def row_id(item: Any) -> str | None:
     """Return what identifies a row in a list: its number, else its UUID."""
     row = parse_object(item)
-    return parse_number(row.get("id")) or parse_uuid(row.get("uuid"))
+    return parse_number(row.get("id")) or parse_uuid(row.get("uuid")) or parse_uuid(row.get("id"))
 
 
 def refers_to(data: dict[str, Any], part: str, expected: Server | Snapshot) -> bool:
@@ -76,9 +78,10 @@ def refers_to(data: dict[str, Any], part: str, expected: Server | Snapshot) -> b
     if data.get(part) is None:
         return True
     row = parse_object(data[part])
-    if parse_uuid(expected.id):  # a server without a number
-        return parse_uuid(row.get("uuid")) == expected.id or parse_text(row.get("name")) == expected.name
-    return parse_number(row.get("id")) == expected.id
+    if row_id(row) == expected.id:
+        return True
+    # A server without a number has a number here, which says nothing.
+    return parse_uuid(expected.id) is not None and (parse_uuid(row.get("uuid")) or parse_text(row.get("name"))) in (expected.id, expected.name)
 
 
 def raw_aliases(server: Server) -> set[str]:

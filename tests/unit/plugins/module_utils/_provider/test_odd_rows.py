@@ -125,6 +125,14 @@ def test_pages_of_deleted_servers_are_read_and_are_not_inconsistent() -> None:
     assert [server.id for server in provider("ilkbyte", *pages).list_servers()] == ["app1"]
 
 
+def test_deleted_rows_may_repeat_and_a_page_may_have_no_others() -> None:
+    dead = {"name": "app1", "service": "cancel"}
+    pages = [ok({"server_list": rows, "pagination": {"total_page": 3}}) for rows in ([dead, dead], [dead], [dead, LIVE])]
+    assert [server.id for server in provider("ilkbyte", *pages).list_servers()] == ["app1"]
+    twins = [LIVE, {**LIVE, "created_time": "11.12.2020 10:00:00"}]
+    assert len(provider("ilkbyte", ok({"server_list": twins})).list_servers()) == 2
+
+
 def test_an_answer_about_a_deleted_server_does_not_hide_the_one_that_has_its_name_now() -> None:
     found = provider("ilkbyte", ok({**LIVE, "service": "cancel"}), ok({"server_list": [{**LIVE, "service": "cancel"}, LIVE]})).get_server("app1")
     assert found.power_state == RUNNING
@@ -170,6 +178,13 @@ def test_power_uses_the_uuid_and_the_number_only_after_a_404_that_certainly_did_
     with pytest.raises(RewindError) as caught:
         web_page.set_power(server, "start")
     assert caught.value.outcome == errors.UNKNOWN and len(web_page._api._http.sent) == 1
+
+
+def test_an_id_may_be_a_uuid() -> None:
+    made = provider("vpsorg", page({**VPS_SERVER, "id": UUID.upper(), "uuid": None}), {**VPS_SERVER, "id": UUID, "deployed": True})
+    assert made.get_server("web1").id == UUID and made._api._http.sent[-1].path.endswith(f"/servers/{UUID}/")
+    (found,) = provider("vpsorg", page({**VPS_SNAPSHOT, "id": UUID})).list_snapshots(None)
+    assert (found.id, found.missing) == (UUID, ())
 
 
 UNNUMBERED = {key: value for key, value in VPS_SERVER.items() if key != "id"}

@@ -16,6 +16,7 @@ from support.html import assert_harmless, read_page
 
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.formatting import truncate
 from ansible_collections.rewind.vps.plugins.plugin_utils._report.render import render
+from ansible_collections.rewind.vps.plugins.plugin_utils._report.server_view import build_server_reports
 
 
 def rows(page):
@@ -140,3 +141,18 @@ def test_size_and_time_of_a_page_with_500_servers():
     assert len(html.encode()) < 3_000_000
     assert html.count('<details class="server') == 500 and html.count('<ul class="urgent">') == 2, "all but the first few are collapsed"
     assert not re.search("<details[^>]* open", html)
+
+
+def test_rows_that_lack_anything_are_shown_with_what_they_have() -> None:
+    bare = dict.fromkeys(("id", "name", "power_state", "task_state", "address"))
+    odd = [
+        snapshot("undated", None), {**snapshot("x", DAY), "name": None, "id": None},
+        snapshot("archived", DAY, status="unknown", provider_status="odd"),
+        {**snapshot("stray", DAY), "server": {"id": None, "name": None}}, {**snapshot("named", DAY), "server": {"id": "77", "name": "web2"}},
+    ]
+    account_with_odd_rows = account([server(), server("uuid", "web2"), bare, bare], odd)
+    page = render(gathered(account_with_odd_rows))
+    assert all(text in page for text in ("undated", "unnamed snapshot", "archived", "unknown (odd)", "unnamed server", "stray", "named"))
+    reports = {(report.server["id"], len(report.snapshots or [])) for report in build_server_reports(gathered(account_with_odd_rows))}
+    assert reports == {("12345", 3), ("uuid", 1), (None, 0), (None, 1)}
+    assert "1 unknown" in page
