@@ -56,7 +56,8 @@ options:
     default: present
   max_age:
     description:
-      - Replace the snapshot if it is older than this, by the provider's clock. A snapshot without a date counts as too old.
+      - Replace the snapshot if it is older than this, by the provider's clock. The task fails if its date cannot be
+        read.
       - A number of seconds, or numbers with the units V(s), V(m), V(h), V(d) and V(w), such as V(45m), V(12h) or V(1d12h).
         Must be greater than zero.
       - At VPS.org, the new snapshot is created first, and the old one is deleted when the new one is ready. This requires a free

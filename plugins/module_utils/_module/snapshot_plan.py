@@ -109,7 +109,7 @@ def _undecidable(snapshot: Snapshot, problem: str) -> RewindError:
 
 
 def is_fresh(snapshot: Snapshot, max_age: int | None, now: datetime) -> bool:
-    """Return whether the snapshot is not older than `max_age`. The age of one without a date is unknown, so it is too old."""
+    """Return whether the snapshot is not older than `max_age`. If its date cannot be read, it is not known to be."""
     if max_age is None:
         return True
     age = age_seconds(snapshot.created_at, now)
