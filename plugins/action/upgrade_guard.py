@@ -153,7 +153,7 @@ class ActionModule(ControllerAction):
         if not requests_available():
             raise invalid_argument("The controller's Python has no requests", f"install it there: {sys.executable} -m pip install requests")
         for name, (low, high) in RANGES.items():
-            if not low <= parameters[name] <= high:
+            if parameters[name] is not None and not low <= parameters[name] <= high:
                 raise invalid_argument(f"{name} must be from {low} to {high}, not {parameters[name]}")
         if not all(1 <= port <= 65535 for port in parameters["check_ports"]):
             raise invalid_argument(f"check_ports takes numbers from 1 to 65535, not {parameters['check_ports']}")

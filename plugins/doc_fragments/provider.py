@@ -22,7 +22,9 @@ options:
   api_token:
     description:
       - The API token of the VPS.org account. Required with O(provider=vpsorg). Never sent to another provider.
-      - Defaults to the environment variable E(VPS_API_TOKEN) where the task runs.
+      - Defaults to the environment variable E(VPS_API_TOKEN) where the task runs, then to the token that VPS.org's own client has stored there
+        in C(~/.vps/config.json). That file is used only if it belongs to the user of the task and others have no access to it.
+        The C(api_url) of that file is used with its own token only.
       - Surrounding white space is removed. A blank value counts as unset.
     type: str
   access_key:
@@ -40,15 +42,16 @@ options:
       - The base URL of the provider's API, for example that of your own gateway.
       - Defaults to the host variable C(rewind_api_url), then to the environment variable E(VPS_API_URL) (VPS.org) or
         E(ILKBYTE_HOST) (Ilkbyte) where the task runs, then to V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
+      - At VPS.org the path V(/api/v1) can be omitted. Another path, such as that of a gateway, is used as it is.
       - Must use https. Plain http is allowed only for the machine itself (V(localhost), V(127.0.0.0/8), V(::1)).
       - Must not contain a user name, a C(?) or a C(#). Redirects are never followed.
     type: str
   api_timeout:
     description:
       - Time limit of one API request in seconds, from connecting to the last byte, from 1 to 600.
+      - The default is 30, and 60 for a request that changes something, since a provider may respond only when the change is done.
       - This does not limit how long a snapshot takes. A change without a timely response is read back, not sent again.
     type: int
-    default: 30
   validate_certs:
     description:
       - Whether to verify the API's TLS certificate.

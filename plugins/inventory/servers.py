@@ -48,7 +48,8 @@ options:
       api_token: &api_token
         description:
           - The API token of a VPS.org account. A read-only token is sufficient for the inventory itself.
-          - Falls back to the environment variable E(VPS_API_TOKEN).
+          - Falls back to the environment variable E(VPS_API_TOKEN), then to the file C(~/.vps/config.json) of VPS.org's own client, if only
+            its owner has access to it.
           - Every option of an account can be a template with lookups. Lookups and C(!vault) keep the token out of the file.
         type: str
       access_key: &access_key
@@ -65,12 +66,11 @@ options:
         description:
           - The base URL of the provider's API, for example of your own gateway. Must be https, except for loopback addresses.
           - Falls back to the environment variable E(VPS_API_URL) (VPS.org) or E(ILKBYTE_HOST) (Ilkbyte), then to
-            V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com).
+            V(https://admin.vps.org/api/v1) or V(https://api.ilkbyte.com). At VPS.org the path V(/api/v1) can be omitted.
         type: str
       api_timeout: &api_timeout
-        description: The timeout of one API request in seconds, from 1 to 600.
+        description: The timeout of one API request in seconds, from 1 to 600. The default is 30, and 60 for a request that changes something.
         type: int
-        default: 30
       validate_certs: &validate_certs
         description: Whether the API's TLS certificate is verified. With V(false) an attacker on the network can read the credentials.
         type: bool

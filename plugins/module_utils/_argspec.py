@@ -10,28 +10,31 @@ Options are checked in two steps, both before the first request. Ansible validat
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ._client_config import UnusableConfig, read_client_config
 from ._errors import invalid_argument
 from ._http.checks import is_loopback
 from ._provider.registry import REGISTRY
 
+if TYPE_CHECKING:
+    from ._provider.base import ProviderEndpoint
+
 PROVIDERS = tuple(REGISTRY)
 REQUIRED_CREDENTIALS = {name: tuple(item.option for item in provider.endpoint.credentials) for name, provider in REGISTRY.items()}
-# Environment variables with an API's address or credentials.
-PROVIDER_ENV_VARS = tuple(
-    name for provider in REGISTRY.values()
-    for name in (provider.endpoint.url_env_var, *(name for item in provider.endpoint.credentials for name in item.env_vars))
-)
+CREDENTIAL_ENV_VARS = tuple(name for provider in REGISTRY.values() for item in provider.endpoint.credentials for name in item.env_vars)
+PROVIDER_ENV_VARS = (*CREDENTIAL_ENV_VARS, *(provider.endpoint.url_env_var for provider in REGISTRY.values()))
 
 SERVERS_RULE = ["server", "servers"]  # `server` takes one server; `servers` takes a list and changes the shape of the result
 ALL = "all"
 SECRET_OPTIONS = tuple(option for options in REQUIRED_CREDENTIALS.values() for option in options)
+_CLIENT_CONFIGS = {item.option: provider.endpoint.client_config for provider in REGISTRY.values() for item in provider.endpoint.credentials}
 _SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -69,16 +72,35 @@ def _env_fallback(*names: str) -> str:
     return env_fallback(*names)
 
 
+def _credential_fallback(option: str, *env_vars: str) -> str:
+    """Return a credential of the environment or, if there is none, of the provider's own client."""
+    from ansible.module_utils.errors import AnsibleFallbackNotFound
+
+    found = next((os.environ[name] for name in env_vars if os.environ.get(name, "").strip()), None) or client_credential(option)
+    if found is None:
+        raise AnsibleFallbackNotFound
+    return found
+
+
+def client_credential(option: str) -> str | None:
+    """Return a credential that the provider's own client has stored for this user; None if there is none that can be used."""
+    path = _CLIENT_CONFIGS[option]
+    try:
+        return (read_client_config(path) or {}).get(option) if path else None
+    except UnusableConfig:
+        return None  # _require_credentials names the reason
+
+
 def provider_spec() -> dict[str, dict[str, Any]]:
     """Return the options that select a provider and an account."""
     return {
         "provider": {"type": "str", "choices": list(PROVIDERS), "required": True, "fallback": (_env_fallback, ["REWIND_PROVIDER"])},
         **{
-            item.option: {"type": "str", "no_log": True, "fallback": (_env_fallback, list(item.env_vars))}
+            item.option: {"type": "str", "no_log": True, "fallback": (functools.partial(_credential_fallback, item.option), list(item.env_vars))}
             for provider in REGISTRY.values() for item in provider.endpoint.credentials
         },
         "api_url": {"type": "str"},
-        "api_timeout": {"type": "int", "default": 30},
+        "api_timeout": {"type": "int"},  # the default depends on the request, see _http/client.py
         "validate_certs": {"type": "bool", "default": True},
         "ca_path": {"type": "path"},
     }
@@ -106,7 +128,8 @@ def normalize_params(parameters: Mapping[str, Any], environ: Mapping[str, str] |
         options[secret] = _normalize_credential(secret, options.get(secret))
     _require_credentials(options)
     options["api_url"] = _resolve_api_url(options, os.environ if environ is None else environ)
-    require_range("api_timeout", options["api_timeout"], 1, 600)
+    if options["api_timeout"] is not None:
+        require_range("api_timeout", options["api_timeout"], 1, 600)
     return options
 
 
@@ -194,10 +217,22 @@ def _require_credentials(options: dict[str, Any]) -> None:
     if missing:
         problem = "and none was given" if len(required) == 1 else f"not given: {', '.join(missing)}"
         raise invalid_argument(
-            f"{provider.display_name} needs {' and '.join(item.description for item in required)}{',' if len(required) == 1 else ';'} {problem}",
+            f"{provider.display_name} needs {' and '.join(item.description for item in required)}{',' if len(required) == 1 else ';'} {problem}"
+            f"{_unused_client_config(provider.endpoint.client_config, missing)}",
             f"set {' and '.join(item.option for item in required)}, or {' and '.join(item.env_vars[0] for item in required)} "
             "in the environment where the task runs",
         )
+
+
+def _unused_client_config(path: str | None, missing: list[str]) -> str:
+    """Return a part of the message if the provider's own client has a file that was not used."""
+    if path is None:
+        return ""
+    try:
+        reason = None if read_client_config(path) is None else f"it contains no {' and no '.join(missing)}"
+    except UnusableConfig as error:
+        reason = str(error)
+    return f"; {os.path.expanduser(path)} was not used: {reason}" if reason else ""
 
 
 # A name or an address, and a port: every library reads the same host from it.
@@ -210,6 +245,8 @@ def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str
     source, url = "api_url", options.get("api_url")
     if not url:
         source, url = endpoint.url_env_var, environ.get(endpoint.url_env_var)
+    if not url:
+        source, url = f"api_url in {endpoint.client_config}", _client_api_url(endpoint, options)
     url = (url or endpoint.url).strip()
     expected = f"{source} must look like {endpoint.url}"
     try:
@@ -230,7 +267,34 @@ def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str
             f"{source} uses http to {host}, which would send the credentials unprotected",
             "use https; plain http is only for this machine (localhost, 127.0.0.1, ::1)",
         )
-    return url.rstrip("/")
+    return complete_api_url(options["provider"], url)
+
+
+def complete_api_url(provider: str, url: str) -> str:
+    """Return a URL without a slash at its end, and with the provider's own path: its clients take it with and without.
+
+    Another path is that of a gateway, and stays as it is, and so does what is no URL.
+    """
+    url = url.strip().rstrip("/")
+    try:
+        own_path, path = urlsplit(REGISTRY[provider].endpoint.url).path, urlsplit(url).path
+    except (KeyError, ValueError):
+        return url
+    return url + own_path[len(path):] if own_path.startswith(f"{path}/") else url
+
+
+def _client_api_url(endpoint: ProviderEndpoint, options: dict[str, Any]) -> str | None:
+    """Return the address that the provider's own client uses with this credential. The client always adds the path."""
+    if endpoint.client_config is None:
+        return None
+    try:
+        config = read_client_config(endpoint.client_config) or {}
+    except UnusableConfig:
+        return None
+    if "api_url" not in config or any(config.get(item.option) != options[item.option] for item in endpoint.credentials):
+        return None  # the address belongs to the client's own credentials
+    url, own_path = config["api_url"].rstrip("/"), urlsplit(endpoint.url).path
+    return url if url.endswith(own_path) else url + own_path
 
 
 def require_non_empty(option: str, value: str) -> str:

@@ -60,7 +60,6 @@ options:
       api_timeout:
         description: As O(api_timeout).
         type: int
-        default: 30
       validate_certs:
         description: As O(validate_certs).
         type: bool

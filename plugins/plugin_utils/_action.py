@@ -26,7 +26,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._argspec import SECRET_OPTIONS, SERVERS_RULE
+from ..module_utils._argspec import CREDENTIAL_ENV_VARS, SECRET_OPTIONS, SERVERS_RULE, client_credential
 from ..module_utils._errors import internal_error_result
 from ..module_utils._execute import execute
 from ..module_utils._http.checks import requests_available
@@ -42,6 +42,7 @@ requests_available()
 gc.freeze()
 
 NO_LOG_PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # as AnsibleModule shows hidden options
+HOME_PATTERN = re.compile("HOME")  # a provider's own client keeps its credentials there
 # The output of these is read by programs, which may have both streams in one.
 MACHINE_READABLE_CALLBACKS = frozenset({"json", "jsonl", "null"})
 
@@ -234,13 +235,16 @@ class InProcessAction(ControllerAction):
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         self._options = arguments
+        is_inherited = self._connection.transport == "local" and not getattr(self._connection, "become", None)
+        visible = {**os.environ, **environment} if is_inherited else environment
         for option in SECRET_OPTIONS:
-            names = self.operation.SPEC.options[option]["fallback"][1]
-            found = [environment.pop(name) for name in names if name in environment]
-            if self._connection.transport == "local" and not getattr(self._connection, "become", None):
-                found += [os.environ[name] for name in names if name in os.environ]
+            found = [visible[name] for name in self.operation.SPEC.options[option]["fallback"][1] if str(visible.get(name, "")).strip()]
+            if not found and is_inherited:
+                with self._task_environment(HOME_PATTERN):
+                    found = [value for value in [client_credential(option)] if value]
             if found:
                 self._options.setdefault(option, found[0])
+        environment = {name: value for name, value in environment.items() if name not in CREDENTIAL_ENV_VARS or not str(value).strip()}
         original = self._task.environment
         self._task.environment = [environment]
         try:

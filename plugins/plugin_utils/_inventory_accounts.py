@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils._argspec import SECRET_OPTIONS, normalize_params, provider_spec
+from ..module_utils._argspec import SECRET_OPTIONS, complete_api_url, normalize_params, provider_spec
 from ..module_utils._errors import RewindError, invalid_argument
 
 ACCOUNT_OPTIONS: dict[str, dict[str, Any]] = {"name": {"type": "str"}, **provider_spec()}
@@ -190,7 +190,7 @@ def options_for_host(given: Mapping[str, Any], variables: Mapping[str, Any], *, 
         return {}
     found = {"provider": provider, "api_url": variables.get("rewind_api_url"), "server": variables.get("rewind_server_id")}
     account = _registry.get(str(variables.get("rewind_inventory")), {}).get(str(variables.get("rewind_account")))
-    api_url = str(given.get("api_url") or found["api_url"]).rstrip("/")
+    api_url = complete_api_url(provider, str(given.get("api_url") or found["api_url"]))
     if on_controller and account is not None and [account.options[name] for name in ("provider", "api_url")] == [provider, api_url]:
         credentials = [name for name in SECRET_OPTIONS if account.options[name]]
         may_add_credentials = not any(given.get(name) for name in credentials)  # keys of two accounts must not be mixed

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from support.cases import RESET_CALLS, SECOND, SHORT, TaskFactory, add_snapshot, ago, fault, provider_options, set_durations, unscheduled_hour
@@ -70,12 +71,23 @@ def _credentials(runner: PlaybookRunner, tasks: TaskFactory) -> list[TaskCase]:
         tasks("server_info", *RESET_CALLS, step="wrong in the task", keywords=defaults, **{secret: "wrong-but-long-enough"}),
         tasks("server_info", *RESET_CALLS, step="a URL in the task's environment", **provider,
               keywords={"environment": {"VPS_API_URL": "http://192.0.2.1"}}),
+        tasks("server_info", *RESET_CALLS, step="from the provider's own client", **provider,
+              keywords={"environment": {"HOME": _home_of_client(runner), "VPS_API_TOKEN": "", "VPS_API_URL": ""}}),
         tasks("server_info", *RESET_CALLS, step="a provider in the task's environment", **none,
               keywords={"environment": {"REWIND_PROVIDER": tasks.cloud}}),
         tasks("server_info", *RESET_CALLS, step="no provider", **none),
         tasks("snapshot", *RESET_CALLS, step="no_log", keywords={"no_log": True}, **ONE),
         tasks("snapshot", *RESET_CALLS, step="no_log and a failure", keywords={"no_log": True, **DIFF}, name="a b"),
     ]
+
+
+def _home_of_client(runner: PlaybookRunner) -> str:
+    """A home directory with the file of VPS.org's own client, which keeps the address without its path."""
+    path = runner.directory / "user é" / ".vps" / "config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_text(json.dumps({"api_token": runner.sandbox.vpsorg_token, "api_url": runner.sandbox.vpsorg_url.removesuffix("/api/v1")}), "utf-8")
+    return str(path.parent.parent)
 
 
 def _only_vpsorg(tasks: TaskFactory) -> list[TaskCase]:

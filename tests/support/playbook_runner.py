@@ -152,7 +152,7 @@ class PlaybookRunner:
 
     def __init__(self, sandbox: SandboxHandle, directory: Path) -> None:
         self.sandbox = sandbox
-        self._directory = directory
+        self.directory = directory
         self._runs = 0
 
     def run(self, *steps: TaskCase, **how: Any) -> Run:
@@ -198,15 +198,15 @@ class PlaybookRunner:
 
     def _new_directory(self) -> Path:
         self._runs += 1
-        directory = self._directory / f"play{self._runs}"
+        directory = self.directory / f"play{self._runs}"
         directory.mkdir()
         return directory
 
     def _start_process(self, program: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
         # Started by its Python: the program's first line may name a path that no longer is.
         command = [sys.executable, str(Path(sys.executable).with_name(program)), *arguments]
-        return subprocess.Popen(command, env={**clean_environment(self._directory / "home"), **environment}, text=True, encoding="utf-8",
-                                cwd=self._directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        return subprocess.Popen(command, env={**clean_environment(self.directory / "home"), **environment}, text=True, encoding="utf-8",
+                                cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, start_new_session=True)
 
 

@@ -27,6 +27,8 @@ from .rate_limit import RateLimit, RateLimitExceeded
 from .session import HttpError, HttpResponse, HttpSession
 
 USER_AGENT = f"rewind.vps/{VERSION}"
+READ_TIMEOUT = 30.0  # seconds for one request, by default
+CHANGE_TIMEOUT = 60.0  # observed: the public Go client waits as long; a provider may respond only when the change is done
 MAX_ATTEMPTS = 5
 INITIAL_BACKOFF = 0.5  # seconds; doubled for every further attempt, with full jitter
 MAX_BACKOFF = 15.0
@@ -60,7 +62,7 @@ class ApiClient:
         headers: Credentials, if the provider expects them in headers.
         query: Credentials, if the provider expects them in the query string.
         verify: True, False, or the path of a CA bundle.
-        timeout: Seconds for one request.
+        timeout: Seconds for one request. By default they depend on whether it changes something.
         rate_limit: Shared with the other clients of this task, if there are several.
         sleep: Waits for so many seconds; replaced in tests.
     """
@@ -73,7 +75,7 @@ class ApiClient:
         headers: dict[str, str] | None = None,
         query: dict[str, str] | None = None,
         verify: bool | str = True,
-        timeout: float = 30.0,
+        timeout: float | None = None,
         rate_limit: RateLimit | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -93,7 +95,6 @@ class ApiClient:
                 **(headers or {}),
             },
             verify,
-            timeout,
             is_loopback(base_url),
         )
 
@@ -115,7 +116,8 @@ class ApiClient:
 
     def _send_with_retries(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> ApiResponse:
         limit = self._rate_limit
-        retry_budget = max(MIN_RETRY_SECONDS, 2 * self._timeout)
+        timeout = self._timeout or (CHANGE_TIMEOUT if changes else READ_TIMEOUT)
+        retry_budget = max(MIN_RETRY_SECONDS, 2 * timeout)
         rate_limit_deadline = limit.deadline() if limit is not None else 0.0
         started, throttled_seconds, attempt, throttled_count = time.monotonic(), 0.0, 0, 0
         while True:
@@ -131,7 +133,7 @@ class ApiClient:
                     ) from None
                 throttled_seconds += time.monotonic() - wait_started
             try:
-                response = self._send_once(method, path, operation, params, json, changes)
+                response = self._send_once(method, path, operation, params, json, changes, timeout)
                 result = self._parse_response(response, method, path, operation, changes)
             except _AttemptFailed as failed:
                 error, is_retryable, retry_after = failed.error, failed.is_retryable, failed.retry_after
@@ -150,10 +152,10 @@ class ApiClient:
             self._sleep(delay)
         raise error from None
 
-    def _send_once(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> HttpResponse:
+    def _send_once(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool, timeout: float) -> HttpResponse:
         try:
             response = self._http.request(
-                method, self.base_url + path, params={**self._query, **(params or {})}, json=json, new_connection=changes
+                method, self.base_url + path, params={**self._query, **(params or {})}, json=json, timeout=timeout, new_connection=changes
             )
         except HttpError as http_error:
             failure = http_error

@@ -78,14 +78,12 @@ class HttpSession:
     Args:
         headers: Sent with every request, credentials included.
         verify: True, False, or the path of a CA bundle.
-        timeout: Seconds for one request, from connecting to the last byte.
         loopback: The API is on this machine, so no proxy is used.
     """
 
-    def __init__(self, headers: dict[str, str], verify: bool | str, timeout: float, loopback: bool) -> None:
+    def __init__(self, headers: dict[str, str], verify: bool | str, loopback: bool) -> None:
         _silence_urllib3()
         self._verify = verify
-        self._timeout = timeout
         self._state = _RequestState()
         self._session = requests.Session()
         # requests computes the target of a redirect even if it must not follow it: it reads the whole body for that, and
@@ -99,10 +97,11 @@ class HttpSession:
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
 
-    def request(self, method: str, url: str, *, params: dict | None, json: Any, new_connection: bool) -> HttpResponse:
+    def request(self, method: str, url: str, *, params: dict | None, json: Any, timeout: float, new_connection: bool) -> HttpResponse:
         """Send one request and read the complete response.
 
         Args:
+            timeout: Seconds, from connecting to the last byte.
             new_connection: Open a new connection, so that a failure before it is established proves that nothing was sent.
 
         Raises:
@@ -112,14 +111,14 @@ class HttpSession:
             self._adapter.close()
         state = self._state = _RequestState()
         # The library's own timeouts are those of single reads, so a slow body would never end.
-        timer = threading.Timer(self._timeout, state.abort)
+        timer = threading.Timer(timeout, state.abort)
         timer.daemon = True
         try:
             timer.start()
         except RuntimeError:  # the machine allows no further thread
             raise HttpError("unreachable", connected=False, detail="RuntimeError") from None
         try:
-            return self._read(method, url, params, json)
+            return self._read(method, url, params, json, timeout)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
             reason = "timeout" if state.expired.is_set() else _failure_reason(error)
             detail = type(error).__name__
@@ -127,8 +126,8 @@ class HttpSession:
             timer.cancel()
         raise HttpError(reason, connected=state.connected, detail=detail) from None
 
-    def _read(self, method: str, url: str, params: dict | None, json: Any) -> HttpResponse:
-        timeouts = (min(CONNECT_TIMEOUT, self._timeout), self._timeout)
+    def _read(self, method: str, url: str, params: dict | None, json: Any, timeout: float) -> HttpResponse:
+        timeouts = (min(CONNECT_TIMEOUT, timeout), timeout)
         with self._session.request(
             method, url, params=params, json=json, timeout=timeouts, verify=self._verify, allow_redirects=False, stream=True
         ) as response:

@@ -169,6 +169,7 @@ class ProviderEndpoint:
     url: str
     url_env_var: str
     credentials: tuple[Credential, ...]
+    client_config: str | None = None  # JSON file of the provider's own client, with credentials and `api_url` by the names of the options
 
 
 @dataclass(frozen=True)

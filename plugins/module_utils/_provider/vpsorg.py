@@ -34,6 +34,7 @@ class VpsOrg(base.Provider):
         url="https://admin.vps.org/api/v1",  # documented
         url_env_var="VPS_API_URL",
         credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",), header="Authorization", prefix="Bearer "),),
+        client_config="~/.vps/config.json",  # observed: `vps login` writes it
     )
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9_-]+",  # documented

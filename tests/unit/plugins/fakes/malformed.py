@@ -125,7 +125,7 @@ class FakeSession:
         self.sent: list[Sent] = []
         self.changes: list[Sent] = []
 
-    def request(self, method: str, url: str, *, params: dict | None, json: Any, new_connection: bool) -> HttpResponse:
+    def request(self, method: str, url: str, *, params: dict | None, json: Any, timeout: float, new_connection: bool) -> HttpResponse:
         prepared = requests.Request(method, url, params=params, json=json).prepare()
         sent = Sent(method, prepared.url, prepared.path_url.partition("?")[0])
         self.sent.append(sent)

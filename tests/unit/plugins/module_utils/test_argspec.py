@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from builders import OPERATIONS
@@ -42,10 +45,11 @@ def ansible_rejection(module, **given_options):
 
 
 @pytest.fixture(autouse=True)
-def no_credentials_in_environment(monkeypatch):
+def no_credentials_in_environment(monkeypatch, tmp_path):
     for name in ("REWIND_PROVIDER", "VPS_API_TOKEN", "ILKBYTE_ACCESS_KEY", "ILKBYTE_ACCESSKEY", "ILKBYTE_SECRET_KEY",
                  "ILKBYTE_SECRETKEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 # --- durations
@@ -80,8 +84,8 @@ def test_where_the_url_comes_from(credentials, variable, default):
     assert normalized("server_info", **credentials)["api_url"] == default
     environ = {variable: "https://env.example/x/", other: "https://wrong.example"}
     assert normalized("server_info", environ, **credentials)["api_url"] == "https://env.example/x"
-    option = normalized("server_info", environ, **credentials, api_url="https://option.example")
-    assert option["api_url"] == "https://option.example"
+    option = normalized("server_info", environ, **credentials, api_url="https://option.example/y")
+    assert option["api_url"] == "https://option.example/y"
     assert normalized("server_info", environ, **credentials, api_url="")["api_url"] == "https://env.example/x"
     assert variable in rejection("server_info", {variable: "ftp://env.example"}, **credentials)
 
@@ -89,15 +93,20 @@ def test_where_the_url_comes_from(credentials, variable, default):
 @pytest.mark.parametrize(("url", "kept"), [
     ("https://cloud.example/api/v1", "https://cloud.example/api/v1"),
     ("https://cloud.example/api/v1/", "https://cloud.example/api/v1"),
-    ("https://cloud.example///", "https://cloud.example"),
-    (" https://cloud.example:8443\n", "https://cloud.example:8443"),
-    ("HTTPS://cloud.example", "HTTPS://cloud.example"),
+    ("https://cloud.example///", "https://cloud.example/api/v1"),
+    (" https://cloud.example:8443\n", "https://cloud.example:8443/api/v1"),
+    ("HTTPS://cloud.example", "HTTPS://cloud.example/api/v1"),
+    ("https://cloud.example/api", "https://cloud.example/api/v1"),
+    ("https://cloud.example/gateway/api/v1", "https://cloud.example/gateway/api/v1"),
+    ("https://cloud.example/v1", "https://cloud.example/v1"),
     ("https://203.0.113.7/v2", "https://203.0.113.7/v2"),
     ("http://localhost:8000/api/v1/", "http://localhost:8000/api/v1"),
-    ("http://127.8.9.10", "http://127.8.9.10"),
+    ("http://127.8.9.10", "http://127.8.9.10/api/v1"),
 ])
 def test_urls_that_can_be_used(url, kept):
+    """VPS.org's own clients take the address with and without its path."""
     assert normalized("server_info", **VPSORG, api_url=url)["api_url"] == kept
+    assert normalized("server_info", {"VPS_API_URL": url}, **VPSORG)["api_url"] == kept
 
 
 @pytest.mark.parametrize("url", [
@@ -146,6 +155,80 @@ def test_credentials(credentials, option, environment_names, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setenv(variable, "from-the-environment")
             assert normalized("server_info", **others)[option] == "from-the-environment"
+
+
+# --- the configuration file of VPS.org's own command-line client
+
+
+@pytest.fixture
+def client_config(tmp_path):
+    """Write the client's file and return its path."""
+
+    def write(content, mode=0o600):
+        path = tmp_path / ".vps" / "config.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else json.dumps(content).encode())
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(("url", "resolved"), [
+    (None, "https://admin.vps.org/api/v1"), ("https://own.example", "https://own.example/api/v1"),
+    ("https://own.example/api/v1/", "https://own.example/api/v1"), ("https://own.example/gateway", "https://own.example/gateway/api/v1"),
+])
+def test_the_clients_file_is_the_last_source_of_the_token(client_config, monkeypatch, url, resolved):
+    client_config({"api_token": " vps_of_the_file\n", **({"api_url": url} if url else {})})
+    for blank in (None, "", " "):
+        if blank is not None:
+            monkeypatch.setenv("VPS_API_TOKEN", blank)
+        options = normalized("server_info", provider="vpsorg")
+        assert (options["api_token"], options["api_url"]) == ("vps_of_the_file", resolved)
+    assert normalized("server_info", {"VPS_API_URL": "https://env.example/v1"}, provider="vpsorg")["api_url"] == "https://env.example/v1"
+    # The address in the file is that of its own token, and of no other.
+    for token in ("option", "environment"):
+        monkeypatch.setenv("VPS_API_TOKEN", f"vps_{token}")
+        options = normalized("server_info", provider="vpsorg", **({"api_token": "vps_option"} if token == "option" else {}))
+        assert (options["api_token"], options["api_url"]) == (f"vps_{token}", "https://admin.vps.org/api/v1")
+    assert normalized("server_info", **ILKBYTE)["api_url"] == "https://api.ilkbyte.com"
+
+
+@pytest.mark.parametrize(("content", "mode", "reason"), [
+    ({"api_token": "vps_of_the_file"}, 0o640, "others can read it"),
+    ({"api_token": "vps_of_the_file"}, 0o604, "others can read it"),
+    ({"api_token": "vps_of_the_file"}, 0o620, "others can read it"),
+    ("{vps_of_the_file", 0o600, "it is not a JSON object"), ("[]", 0o600, "it is not a JSON object"), ("\xff", 0o600, "it is not a JSON object"),
+    ("[" * 100_000, 0o600, "it is not a JSON object"), (" " * 2_000_000, 0o600, "it is too large"),
+    # Another program uses a file of this name.
+    ({"domain": "https://other.example", "apiKey": "vps_of_the_file"}, 0o600, "it contains no api_token"),
+    ({"api_token": 7}, 0o600, "it contains no api_token"), ({"api_token": " "}, 0o600, "it contains no api_token"),
+])
+def test_a_clients_file_that_is_not_used(client_config, content, mode, reason):
+    path = client_config(content, mode)
+    text = rejection("server_info", provider="vpsorg")
+    assert f"{path} was not used: {reason}" in text and "vps_of_the_file" not in text
+    assert "chmod 600" in text or mode == 0o600
+
+
+def test_a_clients_file_that_is_no_file_of_the_user_is_not_used(client_config, monkeypatch):
+    path = client_config({"api_token": "vps_of_the_file"})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert "it belongs to another user" in rejection("server_info", provider="vpsorg")
+    path.unlink()
+    assert ".vps" not in rejection("server_info", provider="vpsorg")
+    os.mkfifo(path, 0o600)
+    assert "it is not a file" in rejection("server_info", provider="vpsorg")
+    path.unlink()
+    path.mkdir(0o700)
+    assert "it is not a file" in rejection("server_info", provider="vpsorg")
+
+
+def test_an_address_in_the_clients_file_is_checked_as_any_other(client_config):
+    client_config({"api_token": "vps_of_the_file", "api_url": "http://cloud.example"})
+    text = rejection("server_info", provider="vpsorg")
+    assert "api_url in" in text and ".vps/config.json" in text and "unprotected" in text
 
 
 def test_other_providers_credentials_are_not_accepted():

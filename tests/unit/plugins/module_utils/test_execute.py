@@ -130,7 +130,7 @@ def test_ca_path_must_exist(tmp_path):
 
 def test_api_url_comes_from_the_given_environment(monkeypatch):
     seen = []
-    monkeypatch.setenv("VPS_API_URL", "https://process.example")
-    for environ in ({"VPS_API_URL": "https://task.example"}, None):
+    monkeypatch.setenv("VPS_API_URL", "https://process.example/x")
+    for environ in ({"VPS_API_URL": "https://task.example/x"}, None):
         run(lambda ctx: seen.append(ctx.options["api_url"]) or {}, api_url=None, environ=environ)
-    assert seen == ["https://task.example", "https://process.example"]
+    assert seen == ["https://task.example/x", "https://process.example/x"]

@@ -93,7 +93,7 @@ def destination(url, monkeypatch):
         raise Stopped(address[0])
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", note)
-    session = HttpSession({}, True, 5.0, loopback=True)
+    session = HttpSession({}, True, loopback=True)
     try:
         session._session.request("GET", url + "/servers/", timeout=1, allow_redirects=False)
     except Stopped as stopped:

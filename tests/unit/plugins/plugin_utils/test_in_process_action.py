@@ -207,6 +207,19 @@ def test_the_controllers_environment_counts_where_the_module_has_it(transport, b
     assert (TOKEN in action.built[0][1]) != known
 
 
+def test_the_token_of_the_providers_own_client_counts_where_the_module_has_it(tmp_path):
+    """Its file is in the home directory that the task's environment names. A blank variable counts as unset in both execution modes."""
+    path = tmp_path / ".vps" / "config.json"
+    path.parent.mkdir()
+    path.write_text(f'{{"api_token": "{TOKEN}"}}', encoding="utf-8")
+    path.chmod(0o600)
+    for transport, become, known in (("local", None, True), ("ssh", None, False), ("local", object(), False)):
+        action = FakeAction({"name": "one"}, {"HOME": str(tmp_path), "VPS_API_TOKEN": " "}, transport=transport, become=become)
+        action._run_as_module({})
+        assert action.built[0][1].get("api_token") == (TOKEN if known else None)
+        assert action.environment == [{"HOME": str(tmp_path), "VPS_API_TOKEN": " "}]
+
+
 def test_an_option_keeps_its_name_whatever_the_secret_is():
     action = FakeAction({"api_token": "server", "servers": ["web1"], "serverless": 1}, {})
     action._run_as_module({})

@@ -13,7 +13,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._action import InProces
 from ansible_collections.rewind.vps.plugins.plugin_utils._inventory_accounts import Account, options_for_host
 
 TOKEN = "vps_first_0123456789"
-URL = "https://gate.example/v1"
+URL = "https://gate.example/api/v1"
 REST = {"api_timeout": 7, "validate_certs": True, "ca_path": None}
 SHOP = Account("shop", {"provider": "vpsorg", "api_token": TOKEN, "access_key": None, "secret_key": None, "api_url": URL, **REST})
 ILK = Account("ilk", {"provider": "ilkbyte", "api_token": None, "access_key": "an access key", "secret_key": "a secret key", "api_url": URL, **REST})
@@ -37,12 +37,14 @@ def registered_accounts():
     ({}, HOST, ALL),
     ({}, {}, {}),
     ({}, {"rewind_server_id": "12345"}, {}),
+    ({}, {**HOST, "rewind_provider": "another"}, {**ENDPOINT, "provider": "another"}),
     ({"provider": "ilkbyte"}, HOST, {}),  # another provider has other server IDs and keys
     ({"provider": "vpsorg"}, HOST, {key: value for key, value in ALL.items() if key != "provider"}),
     ({"provider": "", "api_token": None}, HOST, ALL),
     *(({"server": empty}, HOST, {key: value for key, value in ALL.items() if key != "server"}) for empty in ("", None)),
     ({"api_url": "https://other.example"}, HOST, {"provider": "vpsorg", "server": "12345"}),  # no credentials to another address
-    ({"api_url": f"{URL}/"}, HOST, {key: value for key, value in ALL.items() if key != "api_url"}),
+    *(({"api_url": same}, HOST, {key: value for key, value in ALL.items() if key != "api_url"}) for same in (f"{URL}/", "https://gate.example/")),
+    *(({"api_url": odd}, HOST, {"provider": "vpsorg", "server": "12345"}) for odd in ("https://[::1", "https://gate.example/v1")),
     ({"api_token": "own"}, HOST, {key: value for key, value in ALL.items() if key != "api_token"}),
     ({"server": "web9", "api_timeout": 9}, HOST, {key: value for key, value in ALL.items() if key not in ("server", "api_timeout")}),
     ({}, {**HOST, "rewind_account": "blog"}, ENDPOINT),

@@ -18,6 +18,7 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._http import session
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
+from ansible_collections.rewind.vps.plugins.module_utils._http.session import HttpResponse, HttpSession
 
 TOKEN = "vps_S3cret/Token+0123456789"
 ACCESS, SECRET = "access-K3y/0123456789", "secret-K3y+0123456789"
@@ -81,6 +82,22 @@ def test_a_body_without_a_length_that_the_limit_cuts_off_is_never_taken_for_whol
     with serving(step) as server:
         error = failure(api(server, timeout=6 * TIMEOUT))  # where even to connect takes long, it would not come to the body
     assert error.kind == errors.TIMEOUT
+
+
+@pytest.mark.parametrize(("timeout", "read", "change"), [(None, 30, 60), (7, 7, 7)])
+def test_a_change_has_more_time_by_default(timeout, read, change, monkeypatch):
+    """A provider may respond only when the change is done."""
+    seconds = []
+
+    def request(self, method, url, *, timeout, **options):
+        seconds.append(timeout)
+        return HttpResponse(200, {}, b"{}")
+
+    monkeypatch.setattr(HttpSession, "request", request)
+    client = ApiClient("VPS.org", "https://cloud.test", timeout=timeout)
+    client.read("/servers/", operation="servers.list")
+    client.change("POST", "/snapshots/", operation="snapshots.create")
+    assert seconds == [read, change]
 
 
 def test_no_timer_is_left_behind():

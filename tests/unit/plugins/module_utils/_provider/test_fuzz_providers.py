@@ -207,10 +207,10 @@ def test_a_change_is_requested_once_and_never_taken_for_what_it_may_not_be(name,
 
 def test_pages_without_end_end(monkeypatch):
     class Endless(FakeSession):
-        def request(self, method, url, *, params, json, new_connection):
+        def request(self, method, url, *, params, json, timeout, new_connection):
             number = len(self.sent) + 2
             self._responses = [HttpResponse(200, {}, b'{"results": [], "next": "https://cloud.test/api/v1/servers/?page=%d"}' % number)]
-            return super().request(method, url, params=params, json=json, new_connection=new_connection)
+            return super().request(method, url, params=params, json=json, timeout=timeout, new_connection=new_connection)
 
     session = Endless([])
     with pytest.raises(RewindError, match="more than 2000 pages"):
