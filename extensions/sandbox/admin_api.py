@@ -52,9 +52,11 @@ def _add_credentials(sandbox: SandboxState, body: Body) -> None:
     check_keys(body, "vpsorg_token", "ilkbyte_key")
     credentials = sandbox.credentials
     if token := body.get("vpsorg_token"):
-        credentials.tokens[token["token"]] = Token(token.get("name", "added"), tuple(token.get("permissions", ("read", "write"))))
+        credentials.tokens[token["token"]] = Token(token.get("name", "added"), tuple(token.get("permissions", ("*:*",))), token.get("stated"))
     if key := body.get("ilkbyte_key"):
-        credentials.keys[key["access_key"]] = Key(key["access_key"], key["secret_key"], tuple(key.get("allowed_ips", ())))
+        credentials.keys[key["access_key"]] = Key(
+            key["access_key"], key["secret_key"], tuple(key.get("allowed_ips", ())), key.get("permission", "Full"), key.get("seen_address"),
+        )
     sandbox.request_log.set_secrets(credentials.secrets())
 
 

@@ -124,7 +124,7 @@ class AdminClient:
         return self._call("POST", "settings", changes)
 
     def add_credentials(self, **credentials: Row) -> None:
-        """Add `vpsorg_token={token, permissions}` or `ilkbyte_key={access_key, secret_key, allowed_ips}`."""
+        """Add `vpsorg_token={token, permissions, stated}` or `ilkbyte_key={access_key, secret_key, allowed_ips, permission, seen_address}`."""
         self._call("POST", "credentials", credentials)
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:

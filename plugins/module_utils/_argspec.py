@@ -271,16 +271,16 @@ def _resolve_api_url(options: dict[str, Any], environ: Mapping[str, str]) -> str
 
 
 def complete_api_url(provider: str, url: str) -> str:
-    """Return a URL without a slash at its end, and with the provider's own path: its clients take it with and without.
+    """Return a URL without a slash at its end, and with the path that the provider's own clients may leave out.
 
     Another path is that of a gateway, and stays as it is, and so does what is no URL.
     """
     url = url.strip().rstrip("/")
     try:
-        own_path, path = urlsplit(REGISTRY[provider].endpoint.url).path, urlsplit(url).path
+        optional_path, path = REGISTRY[provider].endpoint.optional_path, urlsplit(url).path
     except (KeyError, ValueError):
         return url
-    return url + own_path[len(path):] if own_path.startswith(f"{path}/") else url
+    return url + optional_path[len(path):] if optional_path.startswith(f"{path}/") else url
 
 
 def _client_api_url(endpoint: ProviderEndpoint, options: dict[str, Any]) -> str | None:
@@ -293,8 +293,8 @@ def _client_api_url(endpoint: ProviderEndpoint, options: dict[str, Any]) -> str 
         return None
     if "api_url" not in config or any(config.get(item.option) != options[item.option] for item in endpoint.credentials):
         return None  # the address belongs to the client's own credentials
-    url, own_path = config["api_url"].rstrip("/"), urlsplit(endpoint.url).path
-    return url if url.endswith(own_path) else url + own_path
+    url = config["api_url"].rstrip("/")
+    return url if url.endswith(endpoint.optional_path) else url + endpoint.optional_path
 
 
 def require_non_empty(option: str, value: str) -> str:

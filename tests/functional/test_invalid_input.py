@@ -125,7 +125,7 @@ def _vpsorg_setups(there: Call) -> list[Case]:
     five = tuple(add_snapshot("vpsorg", f"s{n}") for n in range(5))
     foreign = ("add_snapshot", {"cloud": "vpsorg", "server": "web2", "name": "theirs"})
     twins = ("update_server", {"cloud": "vpsorg", "server": "web2", "name": "web1"})
-    reader = ("add_credentials", {"vpsorg_token": {"token": "vps_reader", "permissions": ["read"]}})
+    reader = ("add_credentials", {"vpsorg_token": {"token": "vps_reader", "permissions": ["servers:read"]}})
 
     def status(word: str) -> Call:
         return ("update_server", {"cloud": "vpsorg", "server": "web1", "status": word})

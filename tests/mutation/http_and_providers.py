@@ -64,11 +64,11 @@ MUTANTS = [
     ),
     # --- Ilkbyte
     Mutant(
-        "Ilkbyte's refusal, which comes with HTTP 200, counts as success", ILKBYTE, "Ilkbyte._request_data",
+        "Ilkbyte's refusal, which comes with HTTP 200, counts as success", ILKBYTE, "Ilkbyte._request_once",
         r"= \w+\.get\(.status.*\)", "= True", "unknown", (f"{SHAPES}::test_ilkbytes_no_comes_with_a_200",),
     ),
     Mutant(
-        "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._request_data", r"if changes:", "if False:", "sent_once",
+        "Ilkbyte's changes, which are GETs, are repeated like reads", ILKBYTE, "Ilkbyte._request_once", r"if changes:", "if False:", "sent_once",
         ("unit/plugins/module_utils/_provider/test_fuzz_providers.py::test_a_change_is_requested_once_and_never_taken_for_what_it_may_not_be",
          "provider_contract/test_contract_refusals.py::test_a_change_with_an_invalid_response_is_unknown_and_sent_once"),
     ),

@@ -78,7 +78,7 @@ class SimulatedProvider:
     def credentials_without_rights(self) -> Provider:
         """Return a provider whose credentials are known and permit no change."""
         if self.name == "vpsorg":
-            self.admin.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["read"]})
+            self.admin.add_credentials(vpsorg_token={"token": "vps_readonly0123456789", "permissions": ["servers:read"]})
             return self.connect(api_token="vps_readonly0123456789")
         if self.name == "examplecloud":
             return self.connect(example_key=READ_ONLY_KEY)

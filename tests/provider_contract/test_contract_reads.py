@@ -199,13 +199,14 @@ def test_a_servers_snapshots_that_is_not_there(ilkbyte):
 
 def test_whoami(simulated_provider):
     account = simulated_provider.provider.whoami()
-    assert isinstance(account, Account) and account.name
+    assert isinstance(account, Account) and account.permits_changes is not False
     assert len(simulated_provider.requests()) == 1
 
 
-def test_whoami_returns_rights_where_the_provider_does(vpsorg):
-    assert vpsorg.provider.whoami() == Account("sandbox@example.com", ("read", "write"))
-    assert vpsorg.credentials_without_rights().whoami().permissions == ("read",)
+def test_whoami_returns_permissions_where_the_provider_does(vpsorg, ilkbyte):
+    assert vpsorg.provider.whoami() == Account("sandbox@example.com", ("*:*",), True)
+    assert vpsorg.credentials_without_rights().whoami() == Account("sandbox@example.com", ("servers:read",), False)
+    assert ilkbyte.provider.whoami() == Account(None, ("Full",), True, "127.0.0.1")
 
 
 def test_server_time_is_the_providers_time(simulated_provider):

@@ -22,7 +22,7 @@ def environment(sandbox: SandboxHandle) -> dict[str, str]:
 
 def accounts(sandbox: SandboxHandle) -> list[dict[str, Any]]:
     """Shop, blog and ilkbyte, with credentials from that environment."""
-    sandbox.admin.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["read"]})
+    sandbox.admin.add_credentials(vpsorg_token={"token": READS_ONLY, "permissions": ["servers:read"]})
     return [
         {"name": "shop", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'SHOP') }}", "api_url": sandbox.vpsorg_url},
         {"name": "blog", "provider": "vpsorg", "api_token": "{{ lookup('ansible.builtin.env', 'BLOG') }}", "api_url": sandbox.vpsorg_url},

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..faults.lists import STALE, get_paging
+from ..faults.table import CHANGING
 from .cloud import POWER_ACTIONS, Ilkbyte
 from .model import IlkbyteServer, Rejected, rows
 
@@ -24,11 +25,16 @@ WORKING = "Çalışıyor"  # the response to every power call
 
 @dataclass(frozen=True)
 class Key:
-    """An access key with its secret. Empty `allowed_ips` allows any address."""
+    """An access key with its secret. Empty `allowed_ips` allows any address. Only the permission `Full` permits changes (assumed).
+
+    `seen_address` replaces the caller's address that `GET /` returns.
+    """
 
     access: str
     secret: str
     allowed_ips: tuple[str, ...] = ()
+    permission: Any = "Full"
+    seen_address: Any = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class ApiCall:
 
     request: Request
     parameters: dict[str, str]
+    key: Key
     server: Any = None  # an IlkbyteServer
 
 
@@ -58,6 +65,7 @@ class IlkbyteApi:
         self._cloud = cloud
         self._keys = keys
         paths: list[tuple[str, Handler, str]] = [
+            ("/", self._root, "account"),
             ("/account", self._account, "account"),
             ("/account/users", self._users, "account"),
             ("/server/list", self._list_servers, "servers.list"),
@@ -73,7 +81,7 @@ class IlkbyteApi:
             ("/server/manage/{server}/snapshot/cron/delete", self._delete_cron, "cron.delete"),
         ]
         self.routes = [
-            Route(prefix + path, self._authenticated(handler), methods=["GET", "POST"], name=operation)
+            Route(prefix + path, self._authenticated(handler, operation), methods=["GET", "POST"], name=operation)
             for prefix in ("", "/v2") for path, handler, operation in paths
         ]
         self.app = Starlette(routes=self.routes, exception_handlers={404: _not_found, 405: _not_found})
@@ -85,16 +93,19 @@ class IlkbyteApi:
 
     # Authentication
 
-    def _authenticated(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _authenticated(self, handler: Handler, operation: str) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             parameters = {**request.query_params, **await _form(request)}
             key = self._keys.get(parameters.get("access", ""))
             if key is None or key.secret != parameters.get("secret"):
                 return _response(request, False, error="Access denied!", http_status=401)
-            if key.allowed_ips and (request.client is None or request.client.host not in key.allowed_ips):
+            # How else would a caller learn its address? (assumed)
+            if handler != self._root and key.allowed_ips and (request.client is None or request.client.host not in key.allowed_ips):
                 return _response(request, False, error="IP address is not allowed!", http_status=403)
+            if operation in CHANGING and key.permission != "Full":
+                return _response(request, False, error="Permission denied!")
             try:
-                success = await handler(ApiCall(request, parameters, self._find_server(request)))
+                success = await handler(ApiCall(request, parameters, key, self._find_server(request)))
             except Rejected as rejection:
                 return _response(request, False, error=str(rejection))
             return _response(request, True, message=success.message, data=success.data)
@@ -110,6 +121,11 @@ class IlkbyteApi:
         return server
 
     # Account and servers
+
+    async def _root(self, call: ApiCall) -> Success:
+        address = call.key.seen_address or (call.request.client.host if call.request.client else None)
+        return Success("Ilkbyte API", {"api_access": True, "documents": "https://api.ilkbyte.com/docs", "ip_address": address,
+                                       "permission": call.key.permission})
 
     async def _account(self, call: ApiCall) -> Success:
         return Success("Account Info", {

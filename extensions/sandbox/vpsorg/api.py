@@ -30,10 +30,18 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Token:
-    """An API token. Without `write` in its permissions it can only read."""
+    """An API token. Reads of servers and snapshots need `servers:read`, changes need `servers:*`; `*` stands for any area or action.
+
+    `stated` replaces the permissions that the account call returns.
+    """
 
     name: str
-    permissions: tuple[str, ...] = ("read", "write")
+    permissions: tuple[str, ...] = ("*:*",)
+    stated: Any = None
+
+    def permits(self, action: str) -> bool:
+        """Return whether the token permits an action on servers."""
+        return any(f"{area}:{name}" in self.permissions for area in ("servers", "*") for name in (action, "*"))
 
 
 class VpsOrgApi:
@@ -74,7 +82,7 @@ class VpsOrgApi:
     def _route(self, path: str, handler: Handler, operation: str, method: str = "GET") -> Route:
         async def authenticated(request: Request) -> Response:
             token = self._authenticate(request)
-            if method != "GET" and "write" not in token.permissions:
+            if operation != "account" and not token.permits("read" if method == "GET" else "write"):
                 raise Rejected(403, {"detail": "You do not have permission to perform this action."})
             return await handler(request)
         return Route(BASE + path, authenticated, methods=[method], name=operation)
@@ -191,7 +199,7 @@ class VpsOrgApi:
         token = self._authenticate(request)
         return JSONResponse({
             "account": {"id": 1, "email": "sandbox@example.com", "name": "Sandbox"},
-            "token": {"name": token.name, "permissions": list(token.permissions)},
+            "token": {"name": token.name, "permissions": list(token.permissions) if token.stated is None else token.stated},
         })
 
 

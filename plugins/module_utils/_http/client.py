@@ -98,9 +98,9 @@ class ApiClient:
             is_loopback(base_url),
         )
 
-    def read(self, path: str, *, operation: str, params: dict | None = None) -> ApiResponse:
-        """Send a request that changes nothing. It is repeated after a transient error."""
-        return self._send_with_retries("GET", path, operation, params, None, changes=False)
+    def read(self, path: str, *, operation: str, params: dict | None = None, retry: bool = True) -> ApiResponse:
+        """Send a request that changes nothing. It is repeated after a transient error, unless `retry` is false."""
+        return self._send_with_retries("GET", path, operation, params, None, changes=False, max_attempts=MAX_ATTEMPTS if retry else 1)
 
     def change(self, method: str, path: str, *, operation: str, params: dict | None = None, json: Any = None) -> ApiResponse:
         """Send a change. It is repeated only if it provably did not happen.
@@ -114,7 +114,9 @@ class ApiClient:
         """Return the provider's time in UTC: by the Date of its last response, or else by this machine's clock."""
         return datetime.fromtimestamp(time.time() + (self._clock_offset or 0.0), timezone.utc)
 
-    def _send_with_retries(self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool) -> ApiResponse:
+    def _send_with_retries(
+        self, method: str, path: str, operation: str, params: dict | None, json: Any, changes: bool, max_attempts: int = MAX_ATTEMPTS,
+    ) -> ApiResponse:
         limit = self._rate_limit
         timeout = self._timeout or (CHANGE_TIMEOUT if changes else READ_TIMEOUT)
         retry_budget = max(MIN_RETRY_SECONDS, 2 * timeout)
@@ -147,7 +149,7 @@ class ApiClient:
                 continue
             attempt += 1
             delay = _backoff(attempt) if retry_after is None else retry_after
-            if not is_retryable or attempt >= MAX_ATTEMPTS or time.monotonic() + delay >= started + throttled_seconds + retry_budget:
+            if not is_retryable or attempt >= max_attempts or time.monotonic() + delay >= started + throttled_seconds + retry_budget:
                 break
             self._sleep(delay)
         raise error from None

@@ -12,13 +12,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import threading
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable
+from typing import Any, Callable, Generic, TypeVar
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .._provider.base import PROVISIONING, Provider, Server, Snapshot, not_provisioned
+from .._provider.base import PROVISIONING, Account, Provider, Server, Snapshot, not_provisioned
 from .._wait.polling import Deadline
+
+T = TypeVar("T")
 
 MAX_NAME_LENGTH = 255  # assumed: no provider documents a limit, and file systems take no more
 
@@ -38,6 +41,21 @@ class Changes:
     pruned: list[Snapshot] = field(default_factory=list)
 
 
+class OncePerTask(Generic[T]):
+    """A value that one server of a task reads for all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: list[T] = []
+
+    def get(self, read: Callable[[], T]) -> T:
+        """Return the value. If the read fails, the next caller reads."""
+        with self._lock:
+            if not self._values:
+                self._values.append(read())
+            return self._values[0]
+
+
 @dataclass
 class OperationContext:
     """One task, or one server of a bulk task.
@@ -52,6 +70,7 @@ class OperationContext:
         state: The server's `LocalState`, under the same conditions.
         on_server_progress: Shows what is in progress on the server; `progress` by default.
         connect: Opens another connection to the same account.
+        account: What the provider says about the credentials; None if it does not.
         admission: Entered while the task holds the lock, to limit how many servers of a bulk task do.
     """
 
@@ -67,6 +86,7 @@ class OperationContext:
     state: Any = None
     on_server_progress: Callable[[str], None] | None = None
     connect: Callable[[], Provider] | None = None
+    account: OncePerTask[Account | None] = field(default_factory=OncePerTask)
     admission: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
     def for_server(self, reference: str, provider: Provider, warnings: list[str], **fields: Any) -> OperationContext:

@@ -26,6 +26,7 @@ from .._state.server_lock import lock_server
 from .._wait.polling import Deadline
 from .._wait.waiters import EXPECTED_POWER_SECONDS, Stopwatch, wait_server_idle, wait_with_context
 from .context import OperationContext
+from .permissions import predict_change
 
 UNKNOWN_STOP_TIMEOUT = 180.0  # for a stop of which it is unknown whether it was requested
 DELAYED_STOP_TIMEOUT = 120.0  # a stop may still happen so long after the task stopped waiting
@@ -268,7 +269,8 @@ class InterruptedStop:
     def _start(self, latest: Server, note: dict[str, Any], first_error: RewindError | None) -> None:
         ctx, is_off = self.ctx, latest.power_state == STOPPED
         if ctx.check_mode:
-            ctx.changes.changed = ctx.changes.changed or is_off
+            if is_off:
+                predict_change(ctx)
             self._warn(latest, "It would be started.")
         elif ctx.options["wait"]:
             self._warn(latest, "It is started.")

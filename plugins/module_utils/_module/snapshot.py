@@ -32,6 +32,7 @@ from .context import (
     select_snapshot,
     validate_snapshot_name,
 )
+from .permissions import predict_change
 from .snapshot_changes import RequestedSnapshot, delete, request_create, request_recreate, wait_for_earlier_request, wait_for_requested
 from .snapshot_plan import (
     ADOPT,
@@ -272,7 +273,7 @@ def _wait_adopted(ctx: OperationContext, snapshot: Snapshot, request: RequestedS
 def _predict(ctx: OperationContext, pending: PendingSnapshot) -> Snapshot:
     """Return the snapshot that the task would create, and record what it would change."""
     plan, uses_recreate = pending.plan, _uses_recreate(ctx, pending.plan)
-    ctx.changes.changed = True
+    predict_change(ctx)
     if not uses_recreate:
         ctx.changes.pruned += [*plan.failed, *pending.evictions]
     return Snapshot(
@@ -331,7 +332,7 @@ def _expired(ctx: OperationContext, snapshots: list[Snapshot], plan: Plan, snaps
 def _prune(ctx: OperationContext, snapshots: list[Snapshot]) -> None:
     for item in snapshots:
         if ctx.check_mode:
-            ctx.changes.changed = True
+            predict_change(ctx)
         if ctx.check_mode or delete(ctx, item):
             ctx.changes.pruned.append(item)
 
@@ -356,13 +357,15 @@ def _ensure_absent(ctx: OperationContext) -> dict[str, Any]:
                 require_complete(snapshot, options["id"])
             must_wait = snapshot.status == PENDING and options["wait"] and not ctx.check_mode
             if not must_wait:
-                if not ctx.check_mode:
+                if ctx.check_mode:
+                    predict_change(ctx)
+                else:
                     delete(ctx, snapshot)
                 break
         _wait_until_deletable(ctx, snapshot, {item.id for item in snapshots})
 
     after = [item for item in snapshots if item.id != snapshot.id]
-    changed = ctx.check_mode or ctx.changes.changed
+    changed = ctx.changes.changed
     summary = "would be deleted" if ctx.check_mode else "is deleted" if changed else "was deleted by another client"
     return _result(ctx, snapshot.server, None, changed, f"Snapshot {snapshot.label} of server {snapshot.server.label} {summary}", snapshots, after)
 

@@ -17,6 +17,7 @@ from .._signal_guard import guard_signals
 from .._state.server_lock import lock_server
 from .._wait.waiters import is_observed
 from .context import OperationContext, candidates_hint, select_snapshot
+from .permissions import predict_change
 
 SPEC = PROVIDER.merge(ArgumentSpec(
     {
@@ -70,7 +71,7 @@ def _ensure(ctx: OperationContext, server: Server, snapshot: Snapshot | None, de
     if desired is not None and old is not None and _same(ctx, old, desired, label):
         return _result(ctx, server, snapshot, old, old, f"The schedule of {label} is unchanged")
     if ctx.check_mode:
-        ctx.changes.changed = True
+        predict_change(ctx)
     elif desired is None or old is None:
         _change(ctx, snapshot, desired)
     else:

@@ -24,6 +24,7 @@ from .._wait.restore import RestoreTracker, wait_for_restore
 from .._wait.waiters import wait_server_idle
 from . import power
 from .context import OperationContext, candidates_hint, require_complete, require_provisioned, select_snapshot
+from .permissions import predict_change
 
 SPEC = PROVIDER.merge(SERVERS, ArgumentSpec(
     {
@@ -51,7 +52,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
         snapshot = _select_ready_snapshot(ctx, server, snapshots)
         if not server.task_state:
             if ctx.check_mode:
-                ctx.changes.changed = True
+                predict_change(ctx)
                 return _result(ctx, server, server, RestoreTracker(ctx, server, snapshot), joined=False)
             restore = _request_restore(ctx, server, snapshot)
             if ctx.options["wait"] and ctx.lock is not None:

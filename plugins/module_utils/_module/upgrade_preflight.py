@@ -12,15 +12,13 @@ from typing import Any
 from .. import _errors as errors
 from .._argspec import validate_names, validate_servers
 from .._errors import RewindError
-from .._provider.base import PENDING, RUNNING, Account, Server, Snapshot
+from .._provider.base import PENDING, RUNNING, Server, Snapshot
 from .._provider.values import parse_address
 from .context import OperationContext, format_snapshots, require_provisioned, validate_snapshot_name
+from .permissions import require_change_permission
 from .snapshot_plan import newest_first, select_for_eviction
 
 MAX_ADDRESS_READS = 50  # servers that are read one by one to find an address
-
-# A token with only such permissions cannot create a snapshot. Assumed: no provider documents the values.
-_READ_ONLY_PERMISSIONS = frozenset({"read", "read_only", "read-only", "readonly", "view"})
 
 
 def validate(options: dict[str, Any]) -> None:
@@ -38,7 +36,7 @@ def run(ctx: OperationContext) -> dict[str, Any]:
     """
     provider = ctx.provider
     validate_snapshot_name(provider, ctx.options["name"])
-    _check_permissions(ctx, provider.whoami())
+    require_change_permission(ctx)
     server = provider.get_server(_reference(ctx))
     result = {
         "changed": False, "msg": f"Server {server.label} is ready for a snapshot", "cloud": provider.display_name, "server": server.to_result(),
@@ -66,15 +64,6 @@ def _require_idle(ctx: OperationContext, server: Server) -> None:
         raise RewindError(
             f"Server {server.label} is {server.power_state} at {ctx.provider.display_name}; upgrade not started",
             kind=errors.NOT_READY, server=server.label, hint="start it, and run again",
-        )
-
-
-def _check_permissions(ctx: OperationContext, account: Account) -> None:
-    permissions = account.permissions
-    if permissions and all(permission.lower() in _READ_ONLY_PERMISSIONS for permission in permissions):
-        raise RewindError(
-            f"These credentials of {ctx.provider.display_name} are read-only ({', '.join(permissions)}), but a guarded upgrade creates a snapshot",
-            kind=errors.FORBIDDEN, hint="use a token that may create and restore snapshots",
         )
 
 

@@ -146,10 +146,12 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Account:
-    """The account that the credentials belong to."""
+    """What the provider says about the credentials."""
 
-    name: str | None  # the account's email address or name
-    permissions: tuple[str, ...] | None = None  # what the token permits, in the provider's terms; None if the provider does not say
+    name: str | None = None  # the account's email address or name
+    permissions: tuple[str, ...] | None = None  # what they permit, in the provider's terms; None if the provider does not say
+    permits_changes: bool | None = None  # of servers and snapshots; None if that is unknown
+    address: str | None = None  # the caller's IP address as the provider sees it
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ class ProviderEndpoint:
     url: str
     url_env_var: str
     credentials: tuple[Credential, ...]
+    optional_path: str = ""  # end of the URL that the provider's own clients may leave out
     client_config: str | None = None  # JSON file of the provider's own client, with credentials and `api_url` by the names of the options
 
 
@@ -201,6 +204,7 @@ class Provider(abc.ABC):
     display_name: str
     endpoint: ProviderEndpoint
     capabilities: Capabilities
+    change_permission = "to change servers and snapshots"  # which permission a change needs, in the provider's terms
 
     def __init__(self, api: ApiClient) -> None:
         self._api = api
@@ -297,7 +301,7 @@ class Provider(abc.ABC):
 
     @abc.abstractmethod
     def whoami(self) -> Account:
-        """Return the account of the credentials and what they permit."""
+        """Return the account of the credentials and what they permit, with one read."""
 
     # --- optional: see the capabilities
 

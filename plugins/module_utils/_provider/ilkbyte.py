@@ -10,6 +10,7 @@ and libvirt, whose snapshot fields these are (assumed). See docs/providers.md.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -19,6 +20,7 @@ from .._text import extract_error_message
 from . import base
 from .base import Account, Schedule, Server, Snapshot
 from .ilkbyte_rows import ZONE_MINUTES, is_deleted, parse_server, parse_snapshot
+from .permissions import level_permits_changes, parse_caller_address
 from .values import fold, parse_object
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # observed: 3-16 letters and digits; more is accepted
@@ -37,6 +39,7 @@ class Ilkbyte(base.Provider):
             base.Credential("secret_key", "a secret key", ("ILKBYTE_SECRET_KEY", "ILKBYTE_SECRETKEY"), query="secret"),
         ),
     )
+    change_permission = "Full"  # observed
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9]+",  # documented
         name_rule="letters and digits",
@@ -56,6 +59,8 @@ class Ilkbyte(base.Provider):
         expected_create_seconds=120,  # assumed: nothing is documented
         expected_restore_seconds=180,  # assumed: nothing is documented
     )
+
+    _caller_address: str | None = None  # None until it was read, empty if the provider does not tell it
 
     # --- servers
 
@@ -167,11 +172,32 @@ class Ilkbyte(base.Provider):
         self._snapshot_change(snapshot, "/snapshot/cron/delete", "cron.delete")
 
     def whoami(self) -> Account:
-        data = self._request_data("/account", "account", {})
-        if not isinstance(data, dict):
-            raise base.unexpected_response(self.display_name, "account", '"data" missing')
-        names = (data.get(key) for key in ("email", "username", "name"))
-        return Account(name=next((str(name) for name in names if name), None))
+        return self._read_account(retry=True)
+
+    def _read_account(self, retry: bool) -> Account:
+        """Return what GET / says about the key and the caller (observed), with and without the usual envelope (assumed)."""
+        response = self._api.read("/", operation="account", retry=retry)
+        body = response.data if isinstance(response.data, dict) else {}
+        if body.get("status", body.get("success")) is False:
+            raise _rejection(self.display_name, "/", "account", response.status, body)
+        data = body["data"] if isinstance(body.get("data"), dict) else body
+        if not {"permission", "ip_address"} & set(data):
+            raise base.unexpected_response(self.display_name, "account", '"permission" missing')
+        permission = base.str_or_none(data.get("permission"))
+        return Account(
+            permissions=(permission,) if permission else None,
+            permits_changes=level_permits_changes(data.get("permission")),
+            address=parse_caller_address(data.get("ip_address")),
+        )
+
+    def _forbidden_hint(self) -> str:
+        """Return the hint for a key that is limited to IP addresses or to reads. The caller's address is read once, if the provider tells it."""
+        if self._caller_address is None:
+            self._caller_address = ""
+            with contextlib.suppress(RewindError):
+                self._caller_address = self._read_account(retry=False).address or ""
+        seen_as = f"; {self.display_name} sees this machine as {self._caller_address}" if self._caller_address else ""
+        return f"give the key the permission {self.change_permission}; a key limited to IP addresses works only from those{seen_as}"
 
     # --- HTTP helpers
 
@@ -196,6 +222,15 @@ class Ilkbyte(base.Provider):
             raise
 
     def _request_data(self, path: str, operation: str, params: dict[str, Any], changes: bool = False) -> Any:
+        """Return `data` of a response, and complete the error of one that is forbidden."""
+        try:
+            return self._request_once(path, operation, params, changes)
+        except RewindError as error:
+            if error.kind == errors.FORBIDDEN:
+                error.hint = self._forbidden_hint()
+            raise
+
+    def _request_once(self, path: str, operation: str, params: dict[str, Any], changes: bool) -> Any:
         """Return `data` of a response. A rejection has HTTP 200 and `status` false (`success` under /v2)."""
         if changes:
             response = self._api.change("GET", path, operation=operation, params=params)
@@ -227,6 +262,8 @@ def _rejection(display_name: str, path: str, operation: str, http_status: int, b
         kind = errors.ALREADY_EXISTS
     elif any(text in folded for text in _NOT_FOUND_TEXTS):
         kind = errors.NOT_FOUND
+    elif _FORBIDDEN.search(folded):
+        kind = errors.FORBIDDEN
     return RewindError(
         f"{display_name} rejected the request (GET {path})",
         kind=kind,
@@ -240,6 +277,8 @@ def _rejection(display_name: str, path: str, operation: str, http_status: int, b
 # As `fold` returns them. libvirt; observed; the Turkish ones: assumed.
 _EXISTS_TEXTS = ("already exists", "zaten var", "zaten mevcut")
 _NOT_FOUND_TEXTS = ("no domain snapshot", "not found", "bulunamadi", "mevcut degil")
+# A key that may not do this, or not from here (assumed: no text of such a rejection is recorded).
+_FORBIDDEN = re.compile(r"permission|access denied|forbidden|\bip (address|adres)|yetki")
 _REJECTION_HINTS = {
     "snapshots.create": "check the server and its snapshots (rewind.vps.server_info, rewind.vps.snapshot_info), then run again",
     "snapshots.restore": "check the server in the provider's panel, then run again",

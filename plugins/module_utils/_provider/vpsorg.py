@@ -18,6 +18,7 @@ from .. import _errors as errors
 from .._errors import RewindError
 from . import base
 from .base import Account, Server, Snapshot
+from .permissions import parse_permissions, permit_changes
 from .values import parse_number, parse_text, parse_uuid
 from .vpsorg_pages import read_pages
 from .vpsorg_rows import parse_server, parse_snapshot, parse_snapshot_server, raw_aliases, refers_to
@@ -25,6 +26,7 @@ from .vpsorg_rows import parse_server, parse_snapshot, parse_snapshot_server, ra
 if TYPE_CHECKING:
     from .._http.client import ApiClient, ApiResponse
 
+_CHANGE_AREAS = frozenset({"servers", "snapshots"})  # the first one: observed; the other one: assumed
 _PAGE_SIZE = 100  # the maximum (observed, for servers)
 
 
@@ -34,8 +36,10 @@ class VpsOrg(base.Provider):
         url="https://admin.vps.org/api/v1",  # documented
         url_env_var="VPS_API_URL",
         credentials=(base.Credential("api_token", "an API token", ("VPS_API_TOKEN",), header="Authorization", prefix="Bearer "),),
+        optional_path="/api/v1",  # observed: one client's address has it, the other one's does not
         client_config="~/.vps/config.json",  # observed: `vps login` writes it
     )
+    change_permission = "servers:* or *:*"  # observed
     capabilities = base.Capabilities(
         name_pattern=r"[A-Za-z0-9_-]+",  # documented
         name_rule="letters, digits, hyphens and underscores",
@@ -246,10 +250,11 @@ class VpsOrg(base.Provider):
         token = data.get("token") if isinstance(data, dict) else None
         if not isinstance(account, dict):
             raise base.unexpected_response(self.display_name, "account", '"account" missing')
-        permissions = token.get("permissions") if isinstance(token, dict) else None
+        permissions = parse_permissions(token.get("permissions")) if isinstance(token, dict) else None
         return Account(
             name=parse_text(account.get("email")),
-            permissions=tuple(str(item) for item in permissions) if isinstance(permissions, list) else None,
+            permissions=permissions,
+            permits_changes=None if permissions is None else permit_changes(permissions, _CHANGE_AREAS),
         )
 
     # --- HTTP helpers

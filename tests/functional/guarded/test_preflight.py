@@ -31,8 +31,8 @@ def test_a_wrong_key(upgrades: UpgradeRunner, host: str) -> None:
 
 
 def test_a_key_that_may_only_read(upgrades: UpgradeRunner) -> None:
-    upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["read"]})
-    is_refused(upgrades, "are read-only (", environment={"VPS_API_TOKEN": "vps_reader"})
+    upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["servers:read"]})
+    is_refused(upgrades, "do not permit changes of servers and snapshots (permissions: servers:read)", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
 
 

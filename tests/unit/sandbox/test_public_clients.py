@@ -96,7 +96,7 @@ def test_vpsorg_servers_and_account(sandbox: SandboxHandle) -> None:
             assert (made["name"], made["status"], made["server"]["id"]) == (name, "in_progress", 12345)
         assert (await client._post(f"/servers/{rest['results'][0]['uuid']}/power/", json={"action": "stop"}))["status"] == "success"
         me = await client._get("/account/me/")
-        assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["read", "write"]
+        assert "@" in me["account"]["email"] and me["token"]["permissions"] == ["*:*"]
         assert await client._get("/servers/1/") == "Error (404): Server not found."
 
     async def run() -> None:

@@ -17,12 +17,13 @@ from ansible_collections.rewind.vps.plugins.module_utils import _errors as error
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import power, snapshot_cron, snapshot_restore, upgrade_preflight
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
-from ansible_collections.rewind.vps.plugins.module_utils._module.context import select_snapshot
+from ansible_collections.rewind.vps.plugins.module_utils._module.context import OperationContext, select_snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Account, Schedule, Server, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Deadline
 from ansible_collections.rewind.vps.plugins.module_utils._wait.restore import RestoreTracker, wait_for_restore
 from ansible_collections.rewind.vps.plugins.module_utils._wait.waiters import wait_snapshot_ready
 
+READ_ONLY = Account("someone@example.com", ("servers:read",), permits_changes=False)
 OLD = "2025-01-01T00:00:00Z"
 
 
@@ -284,6 +285,77 @@ def test_a_signal_leaves_no_snapshot_without_its_schedule() -> None:
     assert redelivered == [signal.SIGTERM]
 
 
+# --- permissions
+
+SCHEDULE = {"name": "one", "day": 4, "hour": 2, "minute": 3}
+PREDICTED: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "create": ("vpsorg", snapshot_operation, {"name": "new"}),
+    "replace": ("vpsorg", snapshot_operation, {"name": "one", "max_age": 60}),
+    "recreate": ("ilkbyte", snapshot_operation, {"name": "one", "max_age": 60}),
+    "delete": ("vpsorg", snapshot_operation, {"name": "one", "state": "absent"}),
+    "delete expired": ("vpsorg", snapshot_operation, {"name": "one", "retain": {"count": 1, "match": "*"}}),
+    "restore": ("vpsorg", snapshot_restore, {"name": "one"}),
+    "set a schedule": ("ilkbyte", snapshot_cron, SCHEDULE),
+    "remove a schedule": ("ilkbyte", snapshot_cron, {"name": "two", "state": "absent"}),
+}
+UNCHANGED: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    "exists": ("vpsorg", snapshot_operation, {"name": "one"}),
+    "is absent": ("vpsorg", snapshot_operation, {"name": "none", "state": "absent"}),
+    "schedule is set": ("ilkbyte", snapshot_cron, {"name": "two", "day": 1, "hour": 2, "minute": 3}),
+    "has no schedule": ("ilkbyte", snapshot_cron, {"name": "one", "state": "absent"}),
+}
+
+
+def checked(kind: str, operation: Any, options: dict[str, Any], account: Account | RewindError) -> tuple[OperationContext, FakeProvider]:
+    """Run a task in check mode and return its context and provider, on which `whoami` counts its calls."""
+    one, two = snapshot("one", id="one", created_at=OLD), snapshot("two", id="two", created_at=OLD, schedule=Schedule(1, 2, 3))
+    if kind == "vpsorg":
+        two = replace(two, schedule=None)
+    provider = FakeProvider(kind, one, two)
+    calls: list[None] = []
+
+    def whoami() -> Account:
+        calls.append(None)
+        if isinstance(account, RewindError):
+            raise account
+        return account
+
+    provider.whoami = whoami  # type: ignore[method-assign]
+    provider.reads = calls  # type: ignore[attr-defined]
+    ctx = make_context(provider, check_mode=True, **options)
+    try:
+        ctx.result = operation.run(ctx)  # type: ignore[attr-defined]
+    except RewindError as error:
+        ctx.error = error  # type: ignore[attr-defined]
+    assert provider.requests == []
+    return ctx, provider
+
+
+@pytest.mark.parametrize("case", PREDICTED)
+def test_check_mode_fails_where_the_credentials_do_not_permit_the_change(case: str) -> None:
+    ctx, provider = checked(*PREDICTED[case], READ_ONLY)
+    assert ctx.error.kind == errors.FORBIDDEN and "someone@example.com" in ctx.error.message and "servers:read" in ctx.error.message
+    assert not ctx.changes.changed and len(provider.reads) == 1
+    for permitting in (True, None):
+        ctx, provider = checked(*PREDICTED[case], Account(permits_changes=permitting))
+        assert ctx.result["changed"] and ctx.warnings == [] and len(provider.reads) == 1
+
+
+@pytest.mark.parametrize("case", UNCHANGED)
+def test_check_mode_reads_no_permissions_where_nothing_would_change(case: str) -> None:
+    ctx, provider = checked(*UNCHANGED[case], READ_ONLY)
+    assert not ctx.result["changed"] and provider.reads == []
+
+
+def test_what_the_provider_does_not_say_is_unknown() -> None:
+    for kind in (errors.FORBIDDEN, errors.NOT_FOUND, errors.PROVIDER_ERROR, errors.INVALID_RESPONSE, errors.PROVIDER_REJECTED):
+        ctx, _provider = checked(*PREDICTED["create"], rejection(kind))
+        assert ctx.result["changed"] and ["did not state what these credentials permit" in text for text in ctx.warnings] == [True]
+    for kind in (errors.UNAUTHORIZED, errors.UNREACHABLE, errors.TLS, errors.TIMEOUT):
+        ctx, _provider = checked(*PREDICTED["create"], rejection(kind))
+        assert ctx.error.kind == kind
+
+
 # --- before an upgrade
 
 
@@ -305,9 +377,10 @@ def test_a_server_that_is_busy_or_off_is_a_blocker(now: dict[str, str], kind: st
 
 def test_a_token_that_may_only_read_is_refused() -> None:
     provider = FakeProvider("vpsorg")
-    provider.account = Account("someone@example.com", ("read",))
-    with pytest.raises(RewindError, match="are read-only"):
+    provider.account = READ_ONLY
+    with pytest.raises(RewindError, match="do not permit changes") as caught:
         preflight(provider)
+    assert caught.value.kind == errors.FORBIDDEN
 
 
 @pytest.mark.parametrize("address", ["198.51.100.2", "8.8.8.8"])

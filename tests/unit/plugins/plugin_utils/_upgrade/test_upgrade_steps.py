@@ -25,7 +25,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, reconnect
 
 TOKEN = "vps_S3cretToken0123456789"
-URL = "https://cloud.example"
+URL = "https://cloud.example/api/v1"
 GUARDED = "rewind.vps.guarded_ssh"
 
 
