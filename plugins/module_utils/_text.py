@@ -52,9 +52,9 @@ def decode_json(data: bytes) -> Any:
     """Return the data of a JSON document, in which UTF-8 can encode every text.
 
     Raises:
-        ValueError: It is not UTF-8 or not JSON, or nested deeper than any valid data.
+        ValueError: It is not Unicode or not JSON, or nested deeper than any valid data.
     """
-    text = data.decode("utf-8")
+    text = data.decode(json.detect_encoding(data))  # UTF-8, unless a byte order mark says otherwise
     decoded = json.loads(text)
     if _SURROGATE_ESCAPE.search(text):
         return to_valid_utf8(decoded)

@@ -69,6 +69,15 @@ async def raw(fault: Fault, exchange: Exchange) -> None:
     await exchange.send_response(_response(fault, int(fault["status"]), fault["body"]))
 
 
+@fault_kind(encoding="utf-8-sig")
+async def byte_order_mark(fault: Fault, exchange: Exchange) -> None:
+    """The response with a byte order mark before its body, in this `encoding` (utf-8-sig, utf-16 or utf-32)."""
+    response = await exchange.execute()
+    body = response.body.decode().encode(fault["encoding"]) if response.body else b""
+    headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+    await exchange.send_response(HttpResponse(response.status, headers, body).with_header("content-length", str(len(body))))
+
+
 @fault_kind(location=None, status=302, headers=None, apply=False)
 async def redirect(fault: Fault, exchange: Exchange) -> None:
     """A redirect to `location` (null: the same URL, so following it repeats the request) with `status`."""
@@ -77,7 +86,7 @@ async def redirect(fault: Fault, exchange: Exchange) -> None:
     await exchange.send_response(_response(fault, int(fault["status"]), "").with_header("location", location))
 
 
-KINDS = (status, throttle, html, empty, raw, redirect)
+KINDS = (status, throttle, html, empty, raw, byte_order_mark, redirect)
 
 
 def firewall_page(code: int) -> HttpResponse:

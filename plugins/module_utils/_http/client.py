@@ -164,6 +164,14 @@ class ApiClient:
         else:
             self._update_clock_offset(response)
             return response
+        if failure.reason == "machine_setting":
+            raise _AttemptFailed(
+                RewindError(
+                    f"No request was sent to {self.provider_name}: on the machine where this task runs, {failure.detail}",
+                    kind=errors.INVALID_ARGUMENT, operation=operation, hint="correct this setting there, then run again",
+                ),
+                is_retryable=False,
+            )
         kind, text, hint = _FAILURES[failure.reason]
         may_be_applied = changes and failure.connected
         raise _AttemptFailed(

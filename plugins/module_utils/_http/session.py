@@ -16,13 +16,18 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
+
+from . import addresses, machine_settings
 
 try:
     import requests
     import requests.adapters
+    import urllib3.connection
     import urllib3.connectionpool
+    import urllib3.util.connection
 except ImportError:
     requests = None
 
@@ -43,9 +48,9 @@ class HttpError(Exception):
     """No complete response arrived.
 
     Attributes:
-        reason: `unreachable`, `tls`, `timeout` or `invalid_response`.
+        reason: `unreachable`, `tls`, `timeout`, `invalid_response` or `machine_setting`.
         connected: False if no connection was established, so nothing can have been sent.
-        detail: Class name of the cause, never its text.
+        detail: Class name of the cause, never its text. Of a machine's setting: what is wrong with it.
     """
 
     def __init__(self, reason: str, connected: bool, detail: str) -> None:
@@ -57,7 +62,9 @@ class HttpError(Exception):
 class _RequestState:
     """State of the current request, shared with its connection and its timer."""
 
+    connect_deadline: float = 0.0  # by the monotonic clock
     socket: Any = None
+    address: Any = None  # that the connection leads to; None if that is unknown
     connected: bool = False
     expired: threading.Event = field(default_factory=threading.Event)
 
@@ -83,13 +90,14 @@ class HttpSession:
 
     def __init__(self, headers: dict[str, str], verify: bool | str, loopback: bool) -> None:
         _silence_urllib3()
-        self._verify = verify
+        self._loopback = loopback
+        self._verify = verify if verify is not True or loopback else machine_settings.ca_bundle() or True
         self._state = _RequestState()
         self._session = requests.Session()
         # requests computes the target of a redirect even if it must not follow it: it reads the whole body for that, and
         # fails on an invalid Location.
         self._session.get_redirect_target = lambda response: None
-        self._session.trust_env = not loopback
+        self._session.trust_env = False  # machine_settings reads the environment
         self._session.auth = lambda request: request  # without one, requests replaces our header with a login of .netrc
         self._session.headers.clear()
         self._session.headers.update(headers)
@@ -107,6 +115,10 @@ class HttpSession:
         Raises:
             HttpError: No complete response arrived.
         """
+        proxies = {} if self._loopback else machine_settings.proxies_for(url)
+        problem = machine_settings.find_proxy_problem(url, proxies)
+        if problem:
+            raise HttpError("machine_setting", connected=False, detail=problem)
         if new_connection:
             self._adapter.close()
         state = self._state = _RequestState()
@@ -118,18 +130,27 @@ class HttpSession:
         except RuntimeError:  # the machine allows no further thread
             raise HttpError("unreachable", connected=False, detail="RuntimeError") from None
         try:
-            return self._read(method, url, params, json, timeout)
+            response = self._read(method, url, params, json, timeout, proxies)
+            if state.address is not None:
+                addresses.record_result(state.address, addresses.ANSWERED)
+            return response
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
             reason = "timeout" if state.expired.is_set() else _failure_reason(error)
             detail = type(error).__name__
         finally:
             timer.cancel()
+        if state.address is not None:
+            addresses.record_result(state.address, addresses.FAILED)
+        problem = None if state.connected else machine_settings.find_ca_problem(url, self._verify)
+        reason, detail = ("machine_setting", problem) if problem else (reason, detail)
         raise HttpError(reason, connected=state.connected, detail=detail) from None
 
-    def _read(self, method: str, url: str, params: dict | None, json: Any, timeout: float) -> HttpResponse:
+    def _read(self, method: str, url: str, params: dict | None, json: Any, timeout: float, proxies: dict[str, str]) -> HttpResponse:
         timeouts = (min(CONNECT_TIMEOUT, timeout), timeout)
+        self._state.connect_deadline = time.monotonic() + timeouts[0]
         with self._session.request(
-            method, url, params=params, json=json, timeout=timeouts, verify=self._verify, allow_redirects=False, stream=True
+            method, url, params=params, json=json, timeout=timeouts, verify=self._verify, proxies=proxies, allow_redirects=False,
+            stream=True,
         ) as response:
             body = bytearray()
             for chunk in response.iter_content(65536):
@@ -141,8 +162,16 @@ class HttpSession:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpResponse(response.status_code, headers, bytes(body))
 
-    def on_connected(self, sock: Any) -> None:
+    def open_socket(self, host: str, port: int, socket_options: Any) -> tuple[Any, Any]:
+        """Return a connection to one of the host's addresses, and that address."""
+        seconds = self._state.connect_deadline - time.monotonic()
+        sock, address = addresses.connect(host, port, seconds, urllib3.util.connection.allowed_gai_family(), socket_options)
+        self._state.address = address
+        return sock, address
+
+    def on_connected(self, sock: Any, address: Any) -> None:
         """Record that a connection is ready to carry a request: it was just opened (TLS included), or is used again."""
+        self._state.address = address
         if self._state.expired.is_set():
             raise TimeoutError  # connecting took all the time: send nothing
         self._state.connected = True
@@ -202,17 +231,32 @@ def _instrumented_adapter(session: HttpSession) -> Any:
     """Return an adapter without retries whose connections report to the session."""
 
     def instrumented(pool_class: type) -> type:
+        connects_itself = pool_class.ConnectionCls._new_conn is not urllib3.connection.HTTPConnection._new_conn  # through a SOCKS proxy
+
         class Connection(pool_class.ConnectionCls):
             response_class = _BoundedResponse
             debuglevel = 0  # http.client prints every header if its class attribute was turned on
+            address: Any = None
+
+            def _new_conn(self) -> Any:
+                if connects_itself:
+                    return super()._new_conn()
+                try:
+                    sock, self.address = session.open_socket(self._dns_host, self.port, self.socket_options or ())
+                except socket.timeout:
+                    raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from None
+                except (OSError, UnicodeError) as error:
+                    raise urllib3.exceptions.NewConnectionError(self, type(error).__name__) from None
+                sock.settimeout(self.timeout)
+                return sock
 
             def connect(self) -> None:
                 super().connect()
-                session.on_connected(self.sock)
+                session.on_connected(self.sock, self.address)
 
             def request(self, *args: Any, **kwargs: Any) -> Any:
                 if self.sock is not None:
-                    session.on_connected(self.sock)
+                    session.on_connected(self.sock, self.address)
                 return super().request(*args, **kwargs)
 
         return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
@@ -229,7 +273,10 @@ def _instrumented_adapter(session: HttpSession) -> Any:
 
         def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
             manager = super().proxy_manager_for(*args, **kwargs)
-            manager.pool_classes_by_scheme = pools
+            # A SOCKS proxy has classes of its own. The library returns the same manager again for the same proxy.
+            if not hasattr(manager, "is_instrumented"):
+                manager.pool_classes_by_scheme = {scheme: instrumented(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+                manager.is_instrumented = True
             return manager
 
     return Adapter(max_retries=0)

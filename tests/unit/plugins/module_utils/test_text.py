@@ -34,7 +34,12 @@ def test_a_pair_of_surrogates_is_a_character() -> None:
     assert decode_json(rb'["\ud83d\ude00"]') == ["\U0001f600"]
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'"\xed\xa0\x80"', b"<html>"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_is_no_part_of_the_data(encoding: str) -> None:
+    assert decode_json('{"Durum": "Çalışıyor"}'.encode(encoding)) == {"Durum": "Çalışıyor"}
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff", b'"\xed\xa0\x80"', b"<html>", b"\xef\xbb\xbf", b"\xff\xfe", b"\xef\xbb\xbf\xef\xbb\xbf{}"])
 def test_what_is_not_json_is_an_error(data: bytes) -> None:
     with pytest.raises(ValueError):
         decode_json(data)
