@@ -7,6 +7,7 @@ from mutation.mutant import Mutant
 
 CLIENT = "plugins/module_utils/_http/client.py"
 SESSION = "plugins/module_utils/_http/session.py"
+CONNECTIONS = "plugins/module_utils/_http/connections.py"
 VPSORG = "plugins/module_utils/_provider/vpsorg.py"
 VPSORG_ROWS = "plugins/module_utils/_provider/vpsorg_rows.py"
 ILKBYTE = "plugins/module_utils/_provider/ilkbyte.py"
@@ -25,6 +26,7 @@ MUTANTS = [
         "a change uses an old connection, whose loss proves nothing", CLIENT, "ApiClient._send_once",
         r"new_connection=\w+", "new_connection=False", "sent_once", (f"{CHANGES}::test_a_change_never_uses_an_old_connection",),
     ),
+    Mutant("the HTTP library sends again by itself", CONNECTIONS, "instrumented_adapter", r"max_retries=0", "max_retries=3", "sent_once", (CHANGES,)),
     Mutant(
         "a change that timed out is called refused", CLIENT, "ApiClient._send_once",
         r"errors\.UNKNOWN if .+? else errors\.NOT_APPLIED", "errors.NOT_APPLIED", "outcome_is_right", UNCLEAR,

@@ -11,7 +11,6 @@ So a failure before that is known to have happened before anything was sent.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import socket
 import ssl
@@ -20,13 +19,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import addresses, machine_settings
+from . import connections, machine_settings
 
 try:
     import requests
     import requests.adapters
-    import urllib3.connection
-    import urllib3.connectionpool
     import urllib3.util.connection
 except ImportError:
     requests = None
@@ -101,7 +98,7 @@ class HttpSession:
         self._session.auth = lambda request: request  # without one, requests replaces our header with a login of .netrc
         self._session.headers.clear()
         self._session.headers.update(headers)
-        self._adapter = _instrumented_adapter(self)
+        self._adapter = connections.instrumented_adapter(self)
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
 
@@ -132,7 +129,7 @@ class HttpSession:
         try:
             response = self._read(method, url, params, json, timeout, proxies)
             if state.address is not None:
-                addresses.record_result(state.address, addresses.ANSWERED)
+                connections.record_result(state.address, connections.ANSWERED)
             return response
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _ResponseTooLarge) as error:
             reason = "timeout" if state.expired.is_set() else _failure_reason(error)
@@ -140,7 +137,7 @@ class HttpSession:
         finally:
             timer.cancel()
         if state.address is not None:
-            addresses.record_result(state.address, addresses.FAILED)
+            connections.record_result(state.address, connections.FAILED)
         problem = None if state.connected else machine_settings.find_ca_problem(url, self._verify)
         reason, detail = ("machine_setting", problem) if problem else (reason, detail)
         raise HttpError(reason, connected=state.connected, detail=detail) from None
@@ -165,7 +162,7 @@ class HttpSession:
     def open_socket(self, host: str, port: int, socket_options: Any) -> tuple[Any, Any]:
         """Return a connection to one of the host's addresses, and that address."""
         seconds = self._state.connect_deadline - time.monotonic()
-        sock, address = addresses.connect(host, port, seconds, urllib3.util.connection.allowed_gai_family(), socket_options)
+        sock, address = connections.connect(host, port, seconds, urllib3.util.connection.allowed_gai_family(), socket_options)
         self._state.address = address
         return sock, address
 
@@ -216,67 +213,3 @@ def _is_untrusted_certificate(error: BaseException) -> bool:
         seen.append(cause)
         pending += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
     return False
-
-
-class _BoundedResponse(http.client.HTTPResponse):
-    """A response that rejects a chunk of negative length, which http.client would read without any limit."""
-
-    def _safe_read(self, amt: int) -> bytes:
-        if amt < 0:
-            raise http.client.IncompleteRead(b"")
-        return super()._safe_read(amt)
-
-
-def _instrumented_adapter(session: HttpSession) -> Any:
-    """Return an adapter without retries whose connections report to the session."""
-
-    def instrumented(pool_class: type) -> type:
-        connects_itself = pool_class.ConnectionCls._new_conn is not urllib3.connection.HTTPConnection._new_conn  # through a SOCKS proxy
-
-        class Connection(pool_class.ConnectionCls):
-            response_class = _BoundedResponse
-            debuglevel = 0  # http.client prints every header if its class attribute was turned on
-            address: Any = None
-
-            def _new_conn(self) -> Any:
-                if connects_itself:
-                    return super()._new_conn()
-                try:
-                    sock, self.address = session.open_socket(self._dns_host, self.port, self.socket_options or ())
-                except socket.timeout:
-                    raise urllib3.exceptions.ConnectTimeoutError(self, "timed out") from None
-                except (OSError, UnicodeError) as error:
-                    raise urllib3.exceptions.NewConnectionError(self, type(error).__name__) from None
-                sock.settimeout(self.timeout)
-                return sock
-
-            def connect(self) -> None:
-                super().connect()
-                session.on_connected(self.sock, self.address)
-
-            def request(self, *args: Any, **kwargs: Any) -> Any:
-                if self.sock is not None:
-                    session.on_connected(self.sock, self.address)
-                return super().request(*args, **kwargs)
-
-        return type(pool_class.__name__, (pool_class,), {"ConnectionCls": Connection})
-
-    pools = {
-        "http": instrumented(urllib3.connectionpool.HTTPConnectionPool),
-        "https": instrumented(urllib3.connectionpool.HTTPSConnectionPool),
-    }
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = pools
-
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **kwargs)
-            # A SOCKS proxy has classes of its own. The library returns the same manager again for the same proxy.
-            if not hasattr(manager, "is_instrumented"):
-                manager.pool_classes_by_scheme = {scheme: instrumented(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
-                manager.is_instrumented = True
-            return manager
-
-    return Adapter(max_retries=0)

@@ -14,7 +14,7 @@ from fakes.http_server import no_response, response, serving
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.module_utils._http import addresses
+from ansible_collections.rewind.vps.plugins.module_utils._http import connections
 from ansible_collections.rewind.vps.plugins.module_utils._http.client import ApiClient
 
 GOOD = response(200, {"results": []})
@@ -23,7 +23,7 @@ SILENT, REFUSING, ANSWERING = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
 @pytest.fixture(autouse=True)
 def no_results(monkeypatch):
-    monkeypatch.setattr(addresses, "_results", {})
+    monkeypatch.setattr(connections, "_results", {})
 
 
 class Network:
@@ -32,8 +32,8 @@ class Network:
     def __init__(self, monkeypatch, *hosts):
         self.hosts, self.now, self.attempts, self.open = hosts, 0.0, [], 0
         fake = SimpleNamespace(getaddrinfo=self.resolve, socket=self.make, timeout=socket.timeout, SOCK_STREAM=socket.SOCK_STREAM)
-        monkeypatch.setattr(addresses, "socket", fake)
-        monkeypatch.setattr(addresses, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(connections, "socket", fake)
+        monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def resolve(self, host, port, family, kind):
         assert host == "cloud.test"
@@ -66,7 +66,7 @@ class Network:
 
 
 def connect(seconds=10.0):
-    return addresses.connect("cloud.test", 443, seconds, 0, [(6, 1, 1)])[1][0]
+    return connections.connect("cloud.test", 443, seconds, 0, [(6, 1, 1)])[1][0]
 
 
 def test_silent_addresses_share_the_time(monkeypatch):
@@ -81,14 +81,14 @@ def test_one_that_answers_is_found_in_time_and_used_again(hosts, monkeypatch):
     network = Network(monkeypatch, *hosts)
     for _attempt in range(3):
         assert connect() == ANSWERING
-        addresses.record_result((ANSWERING, 443), addresses.ANSWERED)
+        connections.record_result((ANSWERING, 443), connections.ANSWERED)
     assert network.now <= 5 and network.attempts[-2:] == [ANSWERING, ANSWERING]
 
 
 def test_one_that_failed_is_tried_last(monkeypatch):
     network = Network(monkeypatch, ANSWERING, "192.0.2.4")
     assert connect() == ANSWERING
-    addresses.record_result((ANSWERING, 443), addresses.FAILED)
+    connections.record_result((ANSWERING, 443), connections.FAILED)
     assert connect() == "192.0.2.4"
     network.hosts = (ANSWERING,)
     assert connect() == ANSWERING
@@ -129,7 +129,7 @@ def test_an_address_that_refuses_costs_nothing(named):
         assert read(client) == 200 and server.delays == []
         assert client.change("POST", "/snapshots/", operation="snapshots.create").status == 200
     key = ("127.0.0.1", server.port)
-    assert addresses._results == {("127.0.0.2", server.port): addresses.FAILED, key: addresses.ANSWERED}
+    assert connections._results == {("127.0.0.2", server.port): connections.FAILED, key: connections.ANSWERED}
 
 
 def test_an_address_that_accepts_and_does_not_answer_is_left(named):
