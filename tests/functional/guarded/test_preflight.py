@@ -34,6 +34,11 @@ def test_a_key_that_may_only_read(upgrades: UpgradeRunner) -> None:
     upgrades.sandbox.admin.add_credentials(vpsorg_token={"token": "vps_reader", "permissions": ["servers:read"]})
     is_refused(upgrades, "do not permit changes of servers and snapshots (permissions: servers:read)", environment={"VPS_API_TOKEN": "vps_reader"})
     upgrades.assert_untouched("web1")
+    key = {"access_key": "reader", "secret_key": "secret-of-reader", "permission": "Read Only", "seen_address": "203.0.113.7"}
+    upgrades.sandbox.admin.add_credentials(ilkbyte_key=key)
+    environment = {"ILKBYTE_ACCESS_KEY": "reader", "ILKBYTE_SECRET_KEY": "secret-of-reader"}
+    is_refused(upgrades, "Ilkbyte sees this machine as 203.0.113.7", "app1", environment=environment)
+    upgrades.assert_untouched("app1")
 
 
 def test_files_that_are_missing_or_broken(upgrades: UpgradeRunner) -> None:
