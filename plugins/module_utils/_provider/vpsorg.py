@@ -248,11 +248,11 @@ class VpsOrg(base.Provider):
         data = self._api.read("/account/me/", operation="account").data
         account = data.get("account") if isinstance(data, dict) else None
         token = data.get("token") if isinstance(data, dict) else None
-        if not isinstance(account, dict):
-            raise base.unexpected_response(self.display_name, "account", '"account" missing')
+        if not isinstance(account, dict) and not isinstance(token, dict):
+            raise base.unexpected_response(self.display_name, "account", '"account" and "token" missing')
         permissions = parse_permissions(token.get("permissions")) if isinstance(token, dict) else None
         return Account(
-            name=parse_text(account.get("email")),
+            name=parse_text(account.get("email")) if isinstance(account, dict) else None,
             permissions=permissions,
             permits_changes=None if permissions is None else permit_changes(permissions, _CHANGE_AREAS),
         )
@@ -265,6 +265,8 @@ class VpsOrg(base.Provider):
         except RewindError as error:
             if error.kind == errors.PROVIDER_REJECTED:
                 error.hint = error.hint or _REJECTION_HINTS.get(operation)
+            elif error.kind == errors.FORBIDDEN and error.outcome == errors.NOT_APPLIED:  # not a firewall's page
+                error.hint = f"give the token the rights that changes need: {self.change_permission}"
             error.add_context(server, snapshot)
             raise
 
