@@ -21,7 +21,7 @@ from . import base
 from .base import Account, Schedule, Server, Snapshot
 from .ilkbyte_rows import ZONE_MINUTES, is_deleted, parse_server, parse_snapshot
 from .permissions import level_permits_changes, parse_caller_address
-from .values import fold, parse_object
+from .values import fold, parse_object, parse_text
 
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # observed: 3-16 letters and digits; more is accepted
 # A name that can be part of a path. A slash, a percent sign or dots alone would lead to another path, here or at the provider.
@@ -183,7 +183,7 @@ class Ilkbyte(base.Provider):
         data = body["data"] if isinstance(body.get("data"), dict) else body
         if not {"permission", "ip_address"} & set(data):
             raise base.unexpected_response(self.display_name, "account", '"permission" missing')
-        permission = base.str_or_none(data.get("permission"))
+        permission = parse_text(data.get("permission"))
         return Account(
             permissions=(permission,) if permission else None,
             permits_changes=level_permits_changes(data.get("permission")),
