@@ -52,10 +52,13 @@ def _add_credentials(sandbox: SandboxState, body: Body) -> None:
     check_keys(body, "vpsorg_token", "ilkbyte_key")
     credentials = sandbox.credentials
     if token := body.get("vpsorg_token"):
-        credentials.tokens[token["token"]] = Token(token.get("name", "added"), tuple(token.get("permissions", ("*:*",))), token.get("stated"))
+        credentials.tokens[token["token"]] = Token(
+            token.get("name", "added"), tuple(token.get("permissions", ("*:*",))), token.get("stated"), token.get("account", Token.account),
+        )
     if key := body.get("ilkbyte_key"):
         credentials.keys[key["access_key"]] = Key(
             key["access_key"], key["secret_key"], tuple(key.get("allowed_ips", ())), key.get("permission", "Full"), key.get("seen_address"),
+            key.get("account", Key.account),
         )
     sandbox.request_log.set_secrets(credentials.secrets())
 

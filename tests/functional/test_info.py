@@ -67,6 +67,7 @@ def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
         steps += [
             tasks("server_info", *RESET_CALLS, second_is(cloud, OFF[cloud]), step=f"{cloud} all", server=None),
             tasks("server_info", step=f"{cloud} one"),
+            tasks("account_info", step=f"{cloud} account", server=None),
             tasks("server_info", second_is(cloud, BUSY[cloud]), step=f"{cloud} busy", server=SECOND[cloud]),
             tasks("server_info", ("reset", {"servers": 0}), step=f"{cloud} no servers", server=None),
             tasks("snapshot_info", step=f"{cloud} no snapshots", server=None),
@@ -82,6 +83,8 @@ def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
             assert first["address"] == "127.0.0.1" and first["id"] == SERVER_ID[cloud]
             assert run[f"{cloud} one"].result["servers"] == [first]
             assert [server["task_state"] for server in run[f"{cloud} busy"].result["servers"]] == [BUSY[cloud]]
+            account = run[f"{cloud} account"].result["account"]
+            assert account["name"].lower() in account["identity"] and account["permissions"] == (["read", "write"] if cloud == "vpsorg" else None)
             assert run[f"{cloud} no servers"].result["servers"] == [] and run[f"{cloud} no snapshots"].result["snapshots"] == []
             error = run[f"{cloud} snapshot"]
             assert error.error["kind"] == "not_found" and "no servers" in error.msg

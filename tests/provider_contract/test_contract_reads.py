@@ -207,6 +207,8 @@ def test_whoami_returns_permissions_where_the_provider_does(vpsorg, ilkbyte):
     assert vpsorg.provider.whoami() == Account("sandbox@example.com", ("*:*",), True)
     assert vpsorg.credentials_without_rights().whoami() == Account("sandbox@example.com", ("servers:read",), False)
     assert ilkbyte.provider.whoami() == Account(None, ("Full",), True, "127.0.0.1")
+    assert vpsorg.provider.get_account().identity == "1 sandbox@example.com"
+    assert ilkbyte.provider.get_account().identity == "sandbox 27.07.2018 15:31:00"
 
 
 def test_server_time_is_the_providers_time(simulated_provider):

@@ -27,7 +27,7 @@ WORKING = "Çalışıyor"  # the response to every power call
 class Key:
     """An access key with its secret. Empty `allowed_ips` allows any address. Only the permission `Full` permits changes (assumed).
 
-    `seen_address` replaces the caller's address that `GET /` returns.
+    `seen_address` replaces the caller's address that `GET /` returns. `account` is the name of its account; None if the API does not say.
     """
 
     access: str
@@ -35,6 +35,7 @@ class Key:
     allowed_ips: tuple[str, ...] = ()
     permission: Any = "Full"
     seen_address: Any = None
+    account: str | None = "Sandbox"
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ class IlkbyteApi:
                                        "permission": call.key.permission})
 
     async def _account(self, call: ApiCall) -> Success:
-        return Success("Account Info", {
-            "name": "Sandbox", "group": "Standart", "balance": 74.3, "status": True, "created_at": "27.07.2018 15:31:00"})
+        account = {"name": call.key.account, "created_at": "27.07.2018 15:31:00"} if call.key.account else {}
+        return Success("Account Info", {**account, "group": "Standart", "balance": 74.3, "status": True})
 
     async def _users(self, call: ApiCall) -> Success:
         user = {"email": "sandbox@example.com", "firstname": "Sandbox", "lastname": "User", "lastnamename": "User", "level": "Sahibi",

@@ -32,12 +32,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Token:
     """An API token. Reads of servers and snapshots need `servers:read`, changes need `servers:*`; `*` stands for any area or action.
 
-    `stated` replaces the permissions that the account call returns.
+    `stated` replaces the permissions that the account call returns. `account` is the email of its account; None if the API does not say.
     """
 
     name: str
     permissions: tuple[str, ...] = ("*:*",)
     stated: Any = None
+    account: str | None = "sandbox@example.com"
 
     def permits(self, action: str) -> bool:
         """Return whether the token permits an action on servers."""
@@ -198,7 +199,7 @@ class VpsOrgApi:
     async def _account(self, request: Request) -> Response:
         token = self._authenticate(request)
         return JSONResponse({
-            "account": {"id": 1, "email": "sandbox@example.com", "name": "Sandbox"},
+            "account": {"id": 1, "email": token.account, "name": "Sandbox"} if token.account else {},
             "token": {"name": token.name, "permissions": list(token.permissions) if token.stated is None else token.stated},
         })
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Enough to parse a maliciously nested response: json needs half of it (CPython 3.13) and crashes the process with less.
 STACK_BYTES = 4 * 1024 * 1024
 IDLE_INTERVAL = 0.25
-READS = ("list_servers", "whoami", "with_addresses")  # beside those that use a listing
+READS = ("list_servers", "whoami", "get_account", "with_addresses")  # beside those that use a listing
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .values import parse_timestamp, parse_word
+from .values import parse_text, parse_timestamp, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,6 +152,8 @@ class Account:
     permissions: tuple[str, ...] | None = None  # what they permit, in the provider's terms; None if the provider does not say
     permits_changes: bool | None = None  # of servers and snapshots; None if that is unknown
     address: str | None = None  # the caller's IP address as the provider sees it
+    # What stays the same when the credentials are replaced, and differs between accounts; None if the provider does not say.
+    identity: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,10 @@ class Provider(abc.ABC):
     def whoami(self) -> Account:
         """Return the account of the credentials and what they permit, with one read."""
 
+    def get_account(self) -> Account:
+        """Return the same with the account's name and identity, where the provider says them elsewhere."""
+        return self.whoami()
+
     # --- optional: see the capabilities
 
     def recreate_snapshot(self, snapshot: Snapshot) -> None:
@@ -355,6 +361,11 @@ def age_seconds(created_at: str | None, now: datetime) -> float | None:
     """Return the seconds since a snapshot was created, never below 0; None if its date is unknown."""
     created = parse_timestamp(created_at)
     return max(0.0, (now - created).total_seconds()) if created else None
+
+
+def account_identity(data: dict[str, Any], *keys: str) -> str | None:
+    """Return the values of these keys as one text, in this order; None if there is none. Letter case does not count."""
+    return " ".join(text.lower() for text in (parse_text(data.get(key)) for key in keys) if text) or None
 
 
 def is_transitional(status: str) -> bool:

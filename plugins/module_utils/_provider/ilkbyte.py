@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from typing import Any
 
 from .. import _errors as errors
@@ -189,6 +190,13 @@ class Ilkbyte(base.Provider):
             permits_changes=level_permits_changes(data.get("permission")),
             address=parse_caller_address(data.get("ip_address")),
         )
+
+    def get_account(self) -> Account:
+        data = self._request_data("/account", "account", {})
+        if not isinstance(data, dict):
+            raise base.unexpected_response(self.display_name, "account", '"data" missing')
+        name = next(filter(None, (parse_text(data.get(key)) for key in ("email", "username", "name"))), None)
+        return replace(self.whoami(), name=name, identity=base.account_identity(data, "email", "username", "name", "created_at"))
 
     def _forbidden_hint(self) -> str:
         """Return the hint for a key that is limited to IP addresses or to reads. The caller's address is read once, if the provider tells it."""

@@ -255,6 +255,7 @@ class VpsOrg(base.Provider):
             name=parse_text(account.get("email")) if isinstance(account, dict) else None,
             permissions=permissions,
             permits_changes=None if permissions is None else permit_changes(permissions, _CHANGE_AREAS),
+            identity=base.account_identity(account, "id", "uuid", "email") if isinstance(account, dict) else None,
         )
 
     # --- HTTP helpers

@@ -7,15 +7,21 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_cron, snapshot_info, snapshot_restore
+from ansible_collections.rewind.vps.plugins.module_utils._module import (
+    account_info,
+    server_info,
+    snapshot_cron,
+    snapshot_info,
+    snapshot_restore,
+)
 from ansible_collections.rewind.vps.plugins.module_utils._module import snapshot as snapshot_operation
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import READY, Schedule, Server, Snapshot
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Clock
 
 SERVER = Server("12345", "web1")
 OPERATIONS = {
-    "server_info": server_info, "snapshot": snapshot_operation, "snapshot_cron": snapshot_cron, "snapshot_info": snapshot_info,
-    "snapshot_restore": snapshot_restore,
+    "account_info": account_info, "server_info": server_info, "snapshot": snapshot_operation, "snapshot_cron": snapshot_cron,
+    "snapshot_info": snapshot_info, "snapshot_restore": snapshot_restore,
 }
 
 

@@ -74,8 +74,8 @@ def as_said(option):
     }
 
 
-def test_five_modules_and_those_that_are_actions_only():
-    assert MODULES == ["server_info", "snapshot", "snapshot_cron", "snapshot_info", "snapshot_restore"]
+def test_six_modules_and_those_that_are_actions_only():
+    assert MODULES == ["account_info", "server_info", "snapshot", "snapshot_cron", "snapshot_info", "snapshot_restore"]
     assert DOCUMENTED == sorted([*MODULES, *CONTROLLER_ONLY])
 
 
