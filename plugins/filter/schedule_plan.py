@@ -18,7 +18,8 @@ options:
   _input:
     description:
       - The options of the role without their prefix C(snapshot_schedule_) (C(provider), C(server), C(name),
-        C(method), C(state), C(every_days), C(hour), C(minute), C(timezone), C(retain_count)).
+        C(method), C(state), C(every_days), C(hour), C(minute), C(timezone), C(retain_count), C(api_url), C(account), C(proxy),
+        C(on_failure)).
     type: dict
     required: true
 """
@@ -35,12 +36,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The plan (C(method), C(unit), C(when), and the settings of the provider, systemd, cron and the playbook) and C(error).
+    - The plan (C(method), C(when), and the settings of the provider, systemd, cron and the playbook) and C(error).
     - C(error) is empty, or the reason why the options are rejected. Then there are no other keys.
   type: dict
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -48,6 +48,7 @@ from typing import Any
 from ansible_collections.rewind.vps.plugins.module_utils._errors import UNSUPPORTED, RewindError, invalid_argument
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Provider
 from ansible_collections.rewind.vps.plugins.module_utils._provider.registry import REGISTRY
+from ansible_collections.rewind.vps.plugins.plugin_utils._schedule import file_stem, identity_address
 
 CLOUD = "cloud"
 METHODS = ("auto", CLOUD, "systemd", "cron")
@@ -60,6 +61,10 @@ TIMESTAMP_GLOB = "2[0-9][0-9][0-9][01][0-9][0-3][0-9][0-2][0-9][0-5][0-9]"  # ma
 
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _TEMPLATE = re.compile(r"\{[{%#]")
+# Printable ASCII except space, double quote, dollar, backslash and backtick: systemd and a shell read it in the same way in double quotes.
+_PROXY = re.compile(r"(https?|socks[45][ah]?)://[]!#%-[^_a-~]+")
+_MAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+_UNIT = re.compile(r"[A-Za-z0-9:_.%-]+(@[A-Za-z0-9:_.%-]*)?\.(service|target|timer|socket|path)")
 
 
 def schedule_plan(options: dict[str, Any]) -> dict[str, Any]:
@@ -82,8 +87,11 @@ def _plan(options: Mapping[str, Any]) -> dict[str, Any]:
             "set it, the host variable rewind_provider, or REWIND_PROVIDER in the controller's environment",
         )
     server, name, method = _server(options), _name(options, provider), _method(options, provider)
-    unit = unit_name(str(options["provider"]), server, name)
-    planned: dict[str, Any] = {"method": method, "provider": str(options["provider"]), "server": server, "name": name, "unit": unit}
+    key, url = str(options["provider"]), str(options.get("api_url") or "").strip()
+    planned: dict[str, Any] = {
+        "method": method, "state": str(options["state"]), "provider": key, "server": server, "name": name,
+        "address": identity_address(key, url), "address_given": bool(url), "account": _account(options), "file_stem": file_stem(key, server),
+    }
     if options["state"] == "absent":
         return planned
     days, hour, minute = _number(options, "every_days", 1, 365), _number(options, "hour", 0, 23), _number(options, "minute", 0, 59)
@@ -93,23 +101,18 @@ def _plan(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**planned, **_plan_runner(options, provider, name, days, hour, minute, zone)}
 
 
-def unit_name(provider: str, server: str, name: str) -> str:
-    """Return the name of the installed files: safe as a file name, and unique for each schedule.
-
-    A schedule name has no dot, so it is what follows the last dot. If the server name is not safe, a checksum is added.
-    """
-    safe_server = re.sub("[^A-Za-z0-9.-]", "_", server)[:80].strip(".")
-    if safe_server != server:
-        safe_server += "_" + hashlib.sha256(server.encode()).hexdigest()[:12]
-    return f"rewind-snapshot-{provider}-{safe_server}.{name}"
-
-
 def _plan_provider(options: Mapping[str, Any], provider: type[Provider], days: int, hour: int, minute: int, zone: str) -> dict[str, Any]:
     if _count(options, 1) != 1:
         raise _unsupported(
             f"The schedule of {provider.display_name} re-creates a single snapshot, so it cannot keep {options['retain_count']} snapshots",
             "remove snapshot_schedule_retain_count, or set snapshot_schedule_method to systemd or cron",
         )
+    for option in ("proxy", "on_failure"):
+        if options.get(option):
+            raise _unsupported(
+                f"{provider.display_name} runs its schedules itself, so snapshot_schedule_{option} has no effect",
+                f"remove snapshot_schedule_{option}, or set snapshot_schedule_method to systemd or cron",
+            )
     own_zone, offset_minutes = provider.capabilities.schedule_timezone or ("UTC", 0)
     if zone not in ("", own_zone, "UTC"):
         raise _unsupported(
@@ -145,6 +148,8 @@ def _plan_runner(
         "zone": zone,
         "on_calendar": f"*-*-* {hour:02d}:{minute:02d}:00 {zone}".strip(),
         "time": {"hour": hour, "minute": minute},
+        "proxy": _proxy(options),
+        "on_failure": _on_failure(options),
         "job": {
             "prefix": prefix,
             "match": prefix + TIMESTAMP_GLOB,
@@ -187,6 +192,34 @@ def _zone(options: Mapping[str, Any]) -> str:
     if zone and not _ZONE.fullmatch(zone):
         raise invalid_argument(f"snapshot_schedule_timezone must be UTC or a name such as Europe/Istanbul, not {zone!r}")
     return zone
+
+
+def _account(options: Mapping[str, Any]) -> str:
+    account = str(options.get("account") or "").strip()
+    if not account.isprintable() or _TEMPLATE.search(account) or len(account) > 200:
+        raise invalid_argument("snapshot_schedule_account has unprintable characters, a template or more than 200 characters")
+    return account
+
+
+def _proxy(options: Mapping[str, Any]) -> str:
+    """Return the URL of the proxy. Messages do not contain it, since it may contain a password."""
+    proxy = str(options.get("proxy") or "").strip()
+    if proxy and not _PROXY.fullmatch(proxy):
+        raise invalid_argument("snapshot_schedule_proxy must be a URL such as http://proxy.example.org:3128, without spaces and quotes")
+    return proxy
+
+
+def _on_failure(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a failed run starts, by its kind: a systemd unit, a mail to an address, or a command. Messages do not contain a command."""
+    value = str(options.get("on_failure") or "").strip()
+    if not value.isprintable() or not value.isascii():
+        raise invalid_argument("snapshot_schedule_on_failure must be one line of printable ASCII characters")
+    kind = "unit" if _UNIT.fullmatch(value) else "mail" if _MAIL.fullmatch(value) else "command"
+    if kind == "unit" and options["method"] == "cron":
+        raise _unsupported(
+            f"cron cannot start the systemd unit {value}", "set snapshot_schedule_on_failure to a mail address or a command, or use systemd",
+        )
+    return {"unit": "", "mail": "", "command": "", **({kind: value} if value else {})}
 
 
 def _count(options: Mapping[str, Any], default: int) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.playbook
 
-UNIT = "rewind-snapshot-vpsorg-web1.nightly"
+OLD_UNIT = "rewind-snapshot-vpsorg-web1.nightly"  # of an earlier version of the role
 needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 
 
@@ -54,18 +55,19 @@ def test_the_systemd_job(schedules: ScheduleRunner) -> None:
     """The units are valid. The job takes a snapshot and deletes expired ones of this schedule only."""
     assert_ok(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
     assert schedules.changing() == [], "the dry run sends no change"
-    assert (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600 and schedules.files.stat().st_mode & 0o777 == 0o700
-    units = [str(schedules.units / f"{UNIT}.{kind}") for kind in ("service", "timer")]
+    unit = schedules.unit()
+    assert (schedules.files / f"{unit}.env").stat().st_mode & 0o777 == 0o600 and schedules.files.stat().st_mode & 0o777 == 0o700
+    units = [str(schedules.units / f"{unit}{kind}") for kind in (".service", ".timer", "-dry-run.service")]
     verdict = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
-    assert verdict.returncode == 0 and UNIT not in verdict.stderr, verdict.stderr
+    assert verdict.returncode == 0 and unit not in verdict.stderr, verdict.stderr
     timer = Path(units[1]).read_text("utf-8")
     assert "\nOnCalendar=*-*-* 04:30:00 UTC\n" in timer and "\nPersistent=true\n" in timer
     assert "\nDescription=Every day at 04:30 UTC: snapshot nightly " in timer, "systemctl list-timers and status show it"
-    assert {f"{UNIT}.timer.active", f"{UNIT}.timer.enabled"} <= set(schedules.installed())
+    assert {f"{unit}.timer.active", f"{unit}.timer.enabled"} <= set(schedules.installed())
 
     for name, days in (("nightly-202601010430", 3), ("nightly-202601020430", 2), ("nightly-before-php8", 9), ("byhand", 9)):
         add_snapshot(schedules.sandbox, name, days=days)
-    ran = schedules.run_unit(UNIT)
+    ran = schedules.run_unit(unit)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert schedules.changing() == ["snapshots.create", "snapshots.delete"]
     new, *rest = sorted(schedules.snapshots("web1"), key=lambda name: name in ("byhand", "nightly-before-php8", "nightly-202601020430"))
@@ -96,7 +98,7 @@ def test_the_life_of_a_timer(schedules: ScheduleRunner, subtests: pytest.Subtest
         assert schedules.installed() == before == {} and not schedules.files.exists()
     with subtests.test("installed"):
         assert changed(schedules.role("web1")) > 0
-    installed = schedules.installed()
+    installed, unit = schedules.installed(), schedules.unit()
     with subtests.test("again"):
         assert changed(schedules.role("web1")) == 0 and schedules.installed() == installed
     with subtests.test("another time, in check mode"):
@@ -108,18 +110,18 @@ def test_the_life_of_a_timer(schedules: ScheduleRunner, subtests: pytest.Subtest
         log.write_text("", encoding="utf-8")
         assert changed(schedules.role("web1", hour=5)) > 0
         calls = log.read_text("utf-8").splitlines()
-        assert calls.index("daemon-reload ") < calls.index(f"restart {UNIT}.timer"), calls
+        assert calls.index("daemon-reload ") < calls.index(f"restart {unit}.timer"), calls
     with subtests.test("a second schedule"):
         assert_ok(schedules.role("web1", name="weekly", every_days=7))
         assert len([name for name in schedules.installed() if name.endswith(".timer.active")]) == 2
-        assert '"skip_if_newer_than": "146h"' in (schedules.files / "rewind-snapshot-vpsorg-web1.weekly.json").read_text("utf-8")
+        assert '"skip_if_newer_than": "146h"' in (schedules.files / f"{schedules.unit(name='weekly')}.json").read_text("utf-8")
     with subtests.test("removal in check mode"):
         installed = schedules.installed()
         assert changed(schedules.role("web1", "--check", state="absent")) > 0 and schedules.installed() == installed
     with subtests.test("removal without server and credentials"):
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         plain = {"VPS_API_TOKEN": "", "VPS_API_URL": ""}
-        (schedules.state / f"{UNIT}.service.failed").touch()  # as after a failed run
+        (schedules.state / f"{unit}.service.failed").touch()  # as after a failed run
         assert changed(schedules.role("web1", state="absent", environment=plain)) > 0
         assert not [name for name in schedules.installed() if ".nightly." in name]
         assert [name for name in schedules.installed() if ".weekly." in name], "other schedules are kept"
@@ -132,6 +134,7 @@ def test_the_life_of_a_timer(schedules: ScheduleRunner, subtests: pytest.Subtest
 def test_when_a_snapshot_is_due(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     """The timer runs daily. The age of the schedule's newest snapshot decides whether the job takes one."""
     assert_ok(schedules.role("web1", every_days=3))
+    unit = schedules.unit()
     cases = {
         "the first": ([], True), "two days": (["nightly-202601010300", 48], False), "three days": (["nightly-202601010300", 72], True),
         "three days, the last was late": (["nightly-202601010300", 55], True), "not of the schedule": (["nightly-now", 1], True),
@@ -141,17 +144,17 @@ def test_when_a_snapshot_is_due(schedules: ScheduleRunner, subtests: pytest.Subt
             schedules.sandbox.admin.reset()
             if existing:
                 add_snapshot(schedules.sandbox, existing[0], hours=existing[1])
-            ran = schedules.run_unit(UNIT)
+            ran = schedules.run_unit(unit)
             assert ran.returncode == 0, ran.stdout
             assert schedules.changing() == (["snapshots.create"] if due else [])
     with subtests.test("twice at once"):
         schedules.sandbox.admin.reset()
-        assert schedules.run_unit(UNIT).returncode == schedules.run_unit(UNIT).returncode == 0
+        assert schedules.run_unit(unit).returncode == schedules.run_unit(unit).returncode == 0
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("a failed run"):
         schedules.sandbox.admin.reset()
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
-        assert schedules.run_unit(UNIT).returncode != 0
+        assert schedules.run_unit(unit).returncode != 0
 
 
 @pytest.mark.slow
@@ -161,25 +164,26 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     with subtests.test("installed, and again"):
         assert changed(schedules.role("web1", hour=4, minute=30)) > 0
         assert changed(schedules.role("web1", hour=4, minute=30)) == 0
-        assert f"#Ansible: {UNIT}\n30 4 * * * /bin/sh {schedules.files}/{UNIT}.sh\n" in schedules.crontab
-        assert f"{UNIT}.timer" not in schedules.installed()
+        unit = schedules.unit()
+        assert f"#Ansible: {unit}\n30 4 * * * /bin/sh {schedules.files}/{unit}.sh\n" in schedules.crontab
+        assert f"{unit}.timer" not in schedules.installed()
     with subtests.test("the cron job"):
-        ran = schedules.run_cron(UNIT)
+        ran = schedules.run_cron(unit)
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", ""), "cron mails the output"
         assert schedules.changing() == ["snapshots.create"]
     with subtests.test("a failed cron job"):
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
-        ran = schedules.run_cron(UNIT)
+        ran = schedules.run_cron(unit)
         assert ran.returncode == 1 and "There is no server" in ran.stdout
         schedules.sandbox.admin.reset()
     if shutil.which("systemd-analyze"):
         with subtests.test("change to systemd"):
             schedules.set_systemd_state("running")
             assert changed(schedules.role("web1", hour=4, minute=30)) > 0
-            assert UNIT not in schedules.crontab and f"{UNIT}.sh" not in schedules.installed()
+            assert unit not in schedules.crontab and f"{unit}.timer.active" in schedules.installed()
         with subtests.test("change back to cron"):
             assert changed(schedules.role("web1", hour=4, minute=30, method="cron")) > 0
-            assert UNIT in schedules.crontab and not [name for name in schedules.installed() if ".timer" in name]
+            assert unit in schedules.crontab and not [name for name in schedules.installed() if ".timer" in name]
     with subtests.test("removal"):
         assert changed(schedules.role("web1", state="absent")) > 0
         assert schedules.crontab == "MAILTO=ops\n7 7 * * * /bin/true\n" and schedules.installed() == {}
@@ -189,7 +193,7 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
 @needs_systemd
 def test_another_user_than_root(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
     """User timers in the home directory, only with lingering. A replaced `id` simulates the user."""
-    schedules.program("id", '#!/bin/sh\n[ "$1" = -u ] && echo 4711 || echo tester\n')
+    schedules.program("id", '#!/bin/sh\n[ "$1" = -u ] && echo 4711 || { [ "$1" = -g ] && echo 4712 || echo tester; }\n')
     own = {"runner_dir": "", "runner_unit_dir": ""}
     (schedules.state / "linger").write_text("no\n", encoding="utf-8")
     with subtests.test("without lingering"):
@@ -202,9 +206,10 @@ def test_another_user_than_root(schedules: ScheduleRunner, subtests: pytest.Subt
         schedules.files = schedules.home / ".config/rewind.vps/schedules"
         schedules.program("systemctl", SYSTEMCTL)
         assert_ok(schedules.role("web1", **own))
-        assert f"{UNIT}.timer.active" in schedules.installed() and (schedules.files / f"{UNIT}.env").stat().st_mode & 0o777 == 0o600
-        assert "network-online" not in (schedules.units / f"{UNIT}.service").read_text("utf-8"), "user units cannot use network-online.target"
-        assert schedules.run_unit(UNIT).returncode == 0 and schedules.changing() == ["snapshots.create"]
+        unit = schedules.unit()
+        assert f"{unit}.timer.active" in schedules.installed() and (schedules.files / f"{unit}.env").stat().st_mode & 0o777 == 0o600
+        assert "network-online" not in (schedules.units / f"{unit}.service").read_text("utf-8"), "user units cannot use network-online.target"
+        assert schedules.run_unit(unit).returncode == 0 and schedules.changing() == ["snapshots.create"]
     with subtests.test("removed"):
         assert_ok(schedules.role("web1", state="absent", **own))
         assert schedules.installed() == {}
@@ -271,7 +276,7 @@ def test_credentials_are_in_the_one_file_only(schedules: ScheduleRunner) -> None
     for host, options in (("web1", {}), ("web2", {"method": "cron"}), ("app1", {"method": "systemd"})):
         with ProcessWatch(marker["REWIND_LEAK_MARK"]) as watch:
             run = assert_ok(schedules.role(host, "-vvvv", "--diff", environment={**marker, "ANSIBLE_PIPELINING": "false"}, **options))
-            ran = schedules.run_cron("web2") if host == "web2" else schedules.run_unit(next(schedules.units.glob(f"*{host}*.timer")).stem)
+            ran = schedules.run_cron("web2") if host == "web2" else schedules.run_unit(schedules.unit(host))
         assert ran.returncode == 0 and watch.command_lines
         secret = {path for path in schedules.files.iterdir() if path.suffix == ".env"}
         kept = {path: path.read_text("utf-8") for path in secret}
@@ -283,3 +288,60 @@ def test_credentials_are_in_the_one_file_only(schedules: ScheduleRunner) -> None
             path.write_text(text, encoding="utf-8")
         assert any(secret_ in text for text in kept.values() for secret_ in searcher.secrets), "the search had nothing to find"
     assert searcher.hits == [], format_hits(searcher.hits)
+
+
+def old_schedule(schedules: ScheduleRunner, token: str) -> None:
+    """Install what an earlier version of the role did, whose names contain neither address nor account."""
+    job = {"provider": "vpsorg", "server": "web1", "prefix": "nightly-", "api_url": schedules.sandbox.vpsorg_url}
+    header = "# Ansible: rewind.vps.snapshot_schedule"
+    texts = {
+        schedules.files / f"{OLD_UNIT}.json": json.dumps({"scheduled_snapshot": job}, indent=4),
+        schedules.files / f"{OLD_UNIT}.env": f'{header}, {OLD_UNIT}\nVPS_API_TOKEN="{token}"\n',
+        schedules.units / f"{OLD_UNIT}.service": f"{header}\n[Unit]\nDescription=Snapshot nightly of a server at vpsorg ({OLD_UNIT})\n",
+        schedules.units / f"{OLD_UNIT}.timer": f"{header}\n[Unit]\nDescription=Every day at 03:00: snapshot nightly ({OLD_UNIT})\n",
+    }
+    for path, text in texts.items():
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for kind in ("active", "enabled"):
+        (schedules.state / f"{OLD_UNIT}.timer.{kind}").touch()
+
+
+HOSTILE_DEFAULTS = {
+    "ansible.builtin.copy": {"owner": "nobody", "backup": True, "force": False, "mode": "0644", "unsafe_writes": True, "group": "nogroup"},
+    "ansible.builtin.template": {"owner": "nobody", "backup": True, "mode": "0666", "force": False},
+    "ansible.builtin.file": {"owner": "nobody", "mode": "0777"},
+    "ansible.builtin.cron": {"disabled": True, "backup": True, "special_time": "yearly"}, "cron": {"user": "nobody"},
+}
+
+
+@pytest.mark.slow
+@needs_systemd
+def test_two_accounts_with_a_server_of_one_name(schedules: ScheduleRunner) -> None:
+    """Each has its schedule. The second account has files of an earlier version, whose token has leaked into a backup since."""
+    admin = schedules.sandbox.admin
+    tokens = {name: f"vps_{name}{'x' * 20}" for name in ("shop", "blog", "rotated")}
+    for name, token in tokens.items():
+        admin.add_credentials(vpsorg_token={"token": token, "account": f"{name.replace('rotated', 'shop')}@example.org"})
+    old_schedule(schedules, tokens["blog"])
+    (schedules.files / f"{OLD_UNIT}.env.123.2026-01-01@00:00:00~").write_text(tokens["blog"], encoding="utf-8")
+    schedules.keywords = {"module_defaults": HOSTILE_DEFAULTS}
+    run = assert_ok(schedules.roles("web1", {"api_token": tokens["shop"]}, {"api_token": tokens["blog"]}, {"api_token": tokens["rotated"]}))
+    assert "have other credentials and name no account, so they were kept: " + OLD_UNIT in " ".join(run.stdout.split())
+    environments = [path for path in schedules.files.iterdir() if ".env" in path.name]
+    texts = [path.read_text("utf-8") for path in environments]
+    assert sorted(token for token in tokens.values() if any(token in text for text in texts)) == sorted([tokens["blog"], tokens["rotated"]])
+    assert len(environments) == 2 and all(path.stat().st_mode & 0o777 == 0o600 and path.owner() == "root" for path in environments)
+    assert len([name for name in schedules.installed() if name.endswith(".timer.active")]) == 2 and OLD_UNIT not in str(schedules.installed())
+
+    before = schedules.installed()
+    victim = schedules.units / f"{environments[0].stem}.timer"
+    victim.write_text(victim.read_text("utf-8").replace("snapshot_schedule, ", "snapshot_schedule, rewind-of-another-"), encoding="utf-8")
+    token = tokens["blog"] if tokens["blog"] in texts[0] else tokens["rotated"]
+    rejected = schedules.roles("web1", {"api_token": token, "state": "absent"})
+    assert rejected.status == 2 and f"{victim} exists and is not this schedule's" in " ".join(rejected.stdout.split())
+    victim.write_bytes(before[victim.name])
+    assert_ok(schedules.roles("web1", {"api_token": tokens["shop"], "state": "absent"}))  # not the token that it was installed with
+    (left,) = [path for path in schedules.files.iterdir() if ".env" in path.name]
+    assert tokens["blog"] in left.read_text("utf-8") and schedules.changing() == []
+    assert {name for name in schedules.installed()} == {name for name in before if name.startswith(left.stem)}

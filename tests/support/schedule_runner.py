@@ -3,7 +3,8 @@
 
 The tests must not touch the user's timers and crontabs, and most test machines have no running systemd. So `systemctl`,
 `loginctl` and `crontab` are fakes, first on the PATH, with their state in files. They are strict: a unit that was not
-loaded can't be started. The unit files are real: the real `systemd-analyze` verifies them, and their commands are run.
+loaded can't be started. The unit files are real: the real `systemd-analyze` verifies them, and `start` runs their commands
+with the environment that they state and no other.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,7 +37,30 @@ show)
 is-enabled) [ -e "STATE/$unit.enabled" ] && echo enabled || { echo disabled; exit 1; } ;;
 enable) touch "STATE/$unit.enabled" ;;
 disable) rm -f "STATE/$unit.enabled" ;;
-start | restart) grep -qx "$unit" STATE/loaded && touch "STATE/$unit.active" ;;
+start | restart)
+    grep -qx "$unit" STATE/loaded || exit 1
+    case "$unit" in *.timer) touch "STATE/$unit.active"; exit ;; esac
+    file= directory=/ umask=0022 success=0 on_failure= program=$0
+    set --
+    while IFS= read -r line; do
+        value=${line#*=}
+        case "$line" in
+        Environment=*) set -- "$@" "$value" ;;
+        EnvironmentFile=*) file=$value ;;
+        WorkingDirectory=*) directory=$value ;;
+        UMask=*) umask=$value ;;
+        SuccessExitStatus=*) success=$value ;;
+        OnFailure=*) on_failure=$value ;;
+        ExecStart=*) command=$value ;;
+        esac
+    done < "UNITS/$unit"
+    (umask "$umask"; cd "$directory"; exec env -i "$@" sh -c 'set -a; [ -z "$0" ] || . "$0"; set +a; exec '"$command" "$file") \
+        > "STATE/$unit.journal" 2>&1
+    status=$?
+    [ "$status" != 0 ] && [ "$status" != "$success" ] || exit 0
+    touch "STATE/$unit.failed"
+    [ -z "$on_failure" ] || "$program" start "$on_failure"
+    exit 1 ;;
 stop) rm -f "STATE/$unit.active" ;;
 reset-failed) rm "STATE/$unit.failed" ;;
 *) exit 1 ;;
@@ -65,6 +88,7 @@ class ScheduleRunner:
         self._runner = PlaybookRunner(self.sandbox, self.directory)
         self.state, self.units, self.files, self.programs = (self.directory / name for name in ("state", "units", "schedules", "bin"))
         self.home = self.directory / "home"  # of PlaybookRunner
+        self.keywords: dict[str, Any] = {}  # more keywords of the plays
         for directory in (self.state, self.programs):
             directory.mkdir()
         for name, text in (("systemctl", SYSTEMCTL), ("loginctl", LOGINCTL), ("crontab", CRONTAB)):
@@ -108,7 +132,7 @@ class ScheduleRunner:
         """Run the role several times in one run, once with each of these options."""
         defaults = {"name": "nightly", "runner_dir": str(self.files), "runner_unit_dir": str(self.units), **self._plain_paths()}
         # The play's become must not count for the cloud and the runner: there is no sudo that would let a test become root.
-        play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su"}
+        play = {"hosts": host, "gather_facts": False, "become": True, "become_method": "ansible.builtin.su", **self.keywords}
         roles = [{f"snapshot_schedule_{name}": value for name, value in {**defaults, **options}.items()} for options in options_list]
         playbook = [{**play, "roles": [{"role": "rewind.vps.snapshot_schedule", **variables}]} for variables in roles]
         path = self.directory / "given.yml"
@@ -126,20 +150,19 @@ class ScheduleRunner:
 
     # --- running what it has installed
 
+    def unit(self, server: str = "web1", name: str = "nightly") -> str:
+        """The name of the files of the server's only schedule of that name."""
+        (path,) = self.files.glob(f"rewind-snapshot-*-{server}-*.{name}.json")
+        return path.stem
+
     def run_unit(self, unit: str) -> subprocess.CompletedProcess[str]:
-        """What systemd would do at the timer's time: the service's command, with the environment that the unit says and no other."""
-        service = (self.units / f"{unit}.service").read_text("utf-8")
-        settings: dict[str, list[str]] = {}
-        for line in service.splitlines():
-            key, equals, value = line.partition("=")
-            if equals and not line.startswith("#"):
-                settings.setdefault(key, []).append(value)
-        environment = dict(setting.split("=", 1) for setting in settings["Environment"])
-        for line in Path(settings["EnvironmentFile"][0]).read_text("utf-8").splitlines():
-            if line and not line.startswith("#"):
-                environment.update([shlex.split(line)[0].split("=", 1)])
-        return subprocess.run(shlex.split(settings["ExecStart"][0]), env=environment, cwd=settings["WorkingDirectory"][0], text=True,
-                              capture_output=True, timeout=120, check=False)
+        """What systemd does at the timer's time. The output is what it would write to the journal."""
+        self.systemctl("daemon-reload")
+        ran = self.systemctl("start", f"{unit}.service")
+        return subprocess.CompletedProcess(ran.args, ran.returncode, (self.state / f"{unit}.service.journal").read_text("utf-8"), ran.stderr)
+
+    def systemctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([self.programs / "systemctl", "--system", *arguments], text=True, capture_output=True, timeout=120, check=False)
 
     def run_cron(self, unit: str) -> subprocess.CompletedProcess[str]:
         """What cron would do: the entry's command, through a shell, with next to no environment."""

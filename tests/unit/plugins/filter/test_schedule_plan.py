@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.rewind.vps.plugins.filter.schedule_plan import TIMESTAMP_FORMAT, schedule_plan, unit_name
+from ansible_collections.rewind.vps.plugins.filter.schedule_plan import TIMESTAMP_FORMAT, schedule_plan
 
 OPTIONS = {"name": "nightly", "method": "auto", "state": "present", "every_days": 1, "hour": 3, "minute": 0, "timezone": "", "retain_count": ""}
 
@@ -48,6 +48,8 @@ def test_the_pattern_matches_the_snapshots_of_the_schedule_only(plan):
     (vpsorg(name="a b"), "snapshot_schedule_name"), (vpsorg(name="n" * 65), "at most 64"), (vpsorg(name="nightly\n"), "snapshot_schedule_name"),
     (vpsorg(server=" "), "is empty"), (vpsorg(server="a{{ b }}"), "template"), (vpsorg(server="a\x1b[2J"), "unprintable"),
     (vpsorg(every_days=0), "from 1 to 365"), (vpsorg(hour=24), "from 0 to 23"), (vpsorg(minute="-1"), "from 0 to 59"), (vpsorg(hour=3.5), "hour"),
+    (ilkbyte(proxy="http://p:1"), "snapshot_schedule_proxy has no effect"), (ilkbyte(on_failure="a@b.org"), "snapshot_schedule_on_failure"),
+    (vpsorg(method="cron", on_failure="x.service"), "cannot start"), (vpsorg(on_failure="a\nb"), "one line"), (vpsorg(account="{{ x }}"), "template"),
     (vpsorg(timezone="UTC; reboot"), "snapshot_schedule_timezone"), (vpsorg(method="at"), "must be one of"),
     (schedule_plan({**OPTIONS, "provider": "elsewhere", "server": "a"}), "snapshot_schedule_provider"),
 ], ids=lambda value: value if isinstance(value, str) else "")
@@ -66,12 +68,21 @@ def test_the_job_and_the_time_of_a_runner():
 
 def test_absent_needs_no_times():
     assert vpsorg(state="absent", hour="what") == {
-        "error": "", "method": "runner", "provider": "vpsorg", "server": "web1", "name": "nightly", "unit": "rewind-snapshot-vpsorg-web1.nightly",
+        "error": "", "method": "runner", "state": "absent", "provider": "vpsorg", "server": "web1", "name": "nightly", "account": "",
+        "address": "admin.vps.org", "address_given": False, "file_stem": "rewind-snapshot-vpsorg-web1",
     }
 
 
-def test_unit_names_are_safe_and_unique():
-    servers = ["web1", "web1.example.org", "web 1", "web_1", "web/1", "../../etc/x", "Ünal", "x" * 300, "x" * 301, ".", "web1.", "a%n", "-x", "@a"]
-    names = [unit_name(provider, server, name) for provider in ("vpsorg", "ilkbyte") for server in servers for name in ("a", "b")]
-    assert len(set(names)) == len(names)
-    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") and len(name) < 200 for name in names)
+@pytest.mark.parametrize(("value", "kind"), [
+    ("ops@example.org", "mail"), ("alert.service", "unit"), ("notify@%n.service", "unit"), ("notify@ops.service", "unit"),
+    ("/usr/local/bin/alert --to ops@example.org", "command"), ("logger failed", "command"),
+])
+def test_what_a_failure_starts(value, kind):
+    assert vpsorg(on_failure=value)["on_failure"] == {"unit": "", "mail": "", "command": "", kind: value}
+
+
+def test_a_proxy_and_its_password():
+    assert vpsorg(proxy="http://u:p@proxy:3128")["proxy"] == "http://u:p@proxy:3128" and vpsorg()["proxy"] == ""
+    for wrong in ("proxy:3128", 'http://u:p$ecret"@proxy', "ftp://p$ecret", "http://p$ecret x"):
+        error = vpsorg(proxy=wrong)["error"]
+        assert "snapshot_schedule_proxy must be a URL" in error and "ecret" not in error
