@@ -53,11 +53,12 @@ def add_snapshot(sandbox: SandboxHandle, name: str, **age: float) -> None:
 @needs_systemd
 def test_the_systemd_job(schedules: ScheduleRunner) -> None:
     """The units are valid. The job takes a snapshot and deletes expired ones of this schedule only."""
-    assert_ok(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2))
+    report = schedules.state / "report"
+    assert_ok(schedules.role("web1", hour=4, minute=30, timezone="UTC", retain_count=2, on_failure=f"(env; cat) > {report}"))
     assert schedules.changing() == [], "the dry run sends no change"
     unit = schedules.unit()
     assert (schedules.files / f"{unit}.env").stat().st_mode & 0o777 == 0o600 and schedules.files.stat().st_mode & 0o777 == 0o700
-    units = [str(schedules.units / f"{unit}{kind}") for kind in (".service", ".timer", "-dry-run.service")]
+    units = [str(schedules.units / f"{unit}{kind}") for kind in (".service", ".timer", "-dry-run.service", "-failed.service")]
     verdict = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert verdict.returncode == 0 and unit not in verdict.stderr, verdict.stderr
     timer = Path(units[1]).read_text("utf-8")
@@ -72,6 +73,12 @@ def test_the_systemd_job(schedules: ScheduleRunner) -> None:
     assert schedules.changing() == ["snapshots.create", "snapshots.delete"]
     new, *rest = sorted(schedules.snapshots("web1"), key=lambda name: name in ("byhand", "nightly-before-php8", "nightly-202601020430"))
     assert re.fullmatch(r"nightly-20\d{10}", new) and sorted(rest) == ["byhand", "nightly-202601020430", "nightly-before-php8"]
+
+    schedules.sandbox.admin.remove_server("vpsorg", "web1")
+    ran = schedules.run_unit(unit)
+    assert ran.returncode == 1 and ran.stdout.startswith("The snapshot failed: There is no server 'web1' in this VPS.org account")
+    text = report.read_text("utf-8")
+    assert f"REWIND_SCHEDULE={unit}\n" in text and ran.stdout in text and schedules.sandbox.vpsorg_token not in text
 
 
 def test_a_schedule_of_the_provider(schedules: ScheduleRunner) -> None:
@@ -175,6 +182,15 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         ran = schedules.run_cron(unit)
         assert ran.returncode == 1 and "There is no server" in ran.stdout
+        schedules.sandbox.admin.reset()
+    with subtests.test("a daemon runs the dry run, after a change"):
+        schedules.program("pgrep", "#!/bin/sh\necho 1\n")
+        assert changed(schedules.role("web1", hour=4, minute=30, retain_count=2, on_failure=f"cat > {schedules.state}/report")) > 0
+        assert (schedules.state / "cron-ran").read_text("utf-8") == f"/bin/sh {schedules.files}/{unit}.sh --check\n"
+        assert "dry-run" not in schedules.crontab + str(schedules.installed())
+        schedules.sandbox.admin.remove_server("vpsorg", "web1")
+        assert schedules.run_cron(unit).stdout.startswith("The snapshot failed: There is no server 'web1'")
+        assert (schedules.state / "report").read_text("utf-8").startswith("The snapshot failed: There is no server 'web1'")
         schedules.sandbox.admin.reset()
     if shutil.which("systemd-analyze"):
         with subtests.test("change to systemd"):

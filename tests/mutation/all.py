@@ -31,6 +31,7 @@ PROMISES = {
     "observed": "An upgrade is confirmed only if",
     "no_false_alarm": "A check that failed before",
     "batch": "In a batch",
+    "schedule": "A schedule on a runner",
 }
 
 MUTANTS = [

@@ -30,9 +30,8 @@ MUTANTS = [
         r'on_controller=[^)]*"local"', "on_controller=True", "credentials", (f"{ACCOUNT}::test_arguments_of_a_module",),
     ),
     Mutant(
-        "a schedule's retention counts snapshots with a similar name", "plugins/filter/schedule_plan.py", "_plan_runner",
-        r'("match": \w+) \+ \w+', r'\1 + "*"', "deletes_what_is_named",
-        ("unit/plugins/filter/test_schedule_plan.py::test_the_pattern_matches_the_snapshots_of_the_schedule_only",),
+        "a schedule is removed whose account is not proven", "plugins/filter/schedule_state.py", "_is_own",
+        r"and item\.identity\.account == account", "", "schedule", ("unit/plugins/filter/test_schedule_state.py",),
     ),
     Mutant(
         "the report takes a server's name for HTML", f"{PLUGIN_UTILS}/_report/render.py", "_template",

@@ -72,8 +72,9 @@ def test_unit_names_are_safe_and_unique():
 
 
 @pytest.mark.parametrize(("first", "second", "same"), [
-    ("", "https://admin.vps.org/api/v1", True), ("https://a.org/api/v1", "https://A.org:443/", True), ("https://a.org", "https://a.org/api/v1/", True),
-    ("https://a.org", "https://b.org", False), ("https://a.org", "https://a.org:8443", False), ("https://a.org/x/api/v1", "https://a.org/y/api/v1", False),
+    ("", "https://admin.vps.org/api/v1", True), ("https://a.org/api/v1", "https://A.org:443/", True),
+    ("https://a.org", "https://a.org/api/v1/", True), ("https://a.org", "https://b.org", False), ("https://a.org", "https://a.org:8443", False),
+    ("https://a.org/x/api/v1", "https://a.org/y/api/v1", False),
     ("http://127.0.0.1:1/api/v1", "http://127.0.0.1:2/api/v1", False),
 ])
 def test_addresses(first, second, same):
@@ -129,7 +130,7 @@ def test_earlier_names_are_migrated_only_if_proven(subtests):
             assert removed(result) == [] and result["unproven"] == []
     with subtests.test("another account, renamed at the provider"):
         assert removed(state(installed(account="old@example.org"))) == [name_of(account="old@example.org")]
-    with subtests.test("a unit of somebody else's under its name"):
+    with subtests.test("a unit of another origin under its name"):
         foreign = installed(account=None).replace(f"== {UNITS}/{OLD}.timer\n:{HEADER}", f"== {UNITS}/{OLD}.timer\n:# mine")
         assert f"{UNITS}/{OLD}.timer exists" in state(foreign)["error"]
 
