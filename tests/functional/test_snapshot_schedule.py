@@ -187,7 +187,7 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
         schedules.program("pgrep", "#!/bin/sh\necho 1\n")
         assert changed(schedules.role("web1", hour=4, minute=30, retain_count=2, on_failure=f"cat > {schedules.state}/report")) > 0
         assert (schedules.state / "cron-ran").read_text("utf-8") == f"/bin/sh {schedules.files}/{unit}.sh --check\n"
-        assert "dry-run" not in schedules.crontab + str(schedules.installed())
+        assert "dry-run" not in schedules.crontab and f"{unit}.dry-run" not in schedules.installed()
         schedules.sandbox.admin.remove_server("vpsorg", "web1")
         assert schedules.run_cron(unit).stdout.startswith("The snapshot failed: There is no server 'web1'")
         assert (schedules.state / "report").read_text("utf-8").startswith("The snapshot failed: There is no server 'web1'")

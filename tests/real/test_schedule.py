@@ -60,6 +60,7 @@ def test_the_timer_takes_a_snapshot(real: RealUpgrades) -> None:
         assert real.count_requests("web1", "snapshots.create") == 0  # the dry run changes nothing
         timers = json.loads(real.ssh("app1", "systemctl list-timers --output json 'rewind-snapshot-*'"))
         assert len(timers) == 1, timers
+        assert "Finished rewind-snapshot-" in real.ssh("app1", "journalctl --output cat --unit 'rewind-snapshot-*-dry-run.service'")
         real.ssh("app1", "date -s '02:59:58 UTC tomorrow'")
         real.wait_until(lambda: real.count_requests("web1", "snapshots.create") == 1, "the timer's snapshot")
         unit = timers[0]["activates"]
