@@ -89,7 +89,8 @@ def test_the_first_line_names_the_reason(tmp_path, scheduler, output, status, re
 def test_a_run_that_succeeds(tmp_path):
     (tmp_path / "c").mkdir()
     (tmp_path / "s").mkdir()
-    cron, systemd = Job(tmp_path / "c", output="done\n", on_failure={"command": f"touch {tmp_path}/x"}), Job(tmp_path / "s", "systemd", output="done\n")
+    cron = Job(tmp_path / "c", output="done\n", on_failure={"command": f"touch {tmp_path}/x"})
+    systemd = Job(tmp_path / "s", "systemd", output="done\n")
     assert (cron.run().stdout, systemd.run().stdout) == ("", "done\n"), "cron would mail it"
     assert not (tmp_path / "x").exists()
 

@@ -54,7 +54,7 @@ def test_files_have_a_pinned_owner_and_mode(name):
 
 @pytest.mark.parametrize("name", RUNNER_FILES)
 def test_secrets_are_in_no_diff_and_no_output(name):
-    for module, task in tasks_of(name):
+    for _module, task in tasks_of(name):
         if any(secret in str(task) for secret in SECRETS):
             assert task.get("no_log") is True or task.get("diff") is False, task["name"]
         if "credentials_file" in str(task) or "secret_lines" in str(task) or "listing" in task.get("register", ""):
