@@ -124,8 +124,10 @@ class AdminClient:
         return self._call("POST", "settings", changes)
 
     def add_credentials(self, **credentials: Row) -> None:
-        """Add `vpsorg_token={token, permissions, stated, account}` or `ilkbyte_key={access_key, secret_key, allowed_ips, permission, seen_address, account}`.
+        """Add credentials.
 
+        `vpsorg_token={token, permissions, stated, account}`, or
+        `ilkbyte_key={access_key, secret_key, allowed_ips, permission, seen_address, account}`.
         `account` is whose credentials they are; None if the API does not say.
         """
         self._call("POST", "credentials", credentials)

@@ -38,11 +38,6 @@ MUTANTS = [
         (f"{SNAPSHOT}::test_a_full_disk_prevents_the_upgrade",),
     ),
     Mutant(
-        "the snapshots of a batch are taken one after the other", GUARD, "Guard._dispatch",
-        r"self\._pending = self\._take_snapshot\b", "self._take_snapshot()", "batch",
-        (f"{SNAPSHOT}::test_the_response_does_not_wait_for_the_snapshot",),
-    ),
-    Mutant(
         "Ctrl-C ends the guard as well", f"{DIRECTORY}/_guard/server.py", "serve", r"signal\.SIG_IGN", "signal.SIG_DFL", "upgrade", PROCESS,
     ),
     Mutant(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _errors as errors
 from .._errors import RewindError
-from .values import parse_text, parse_timestamp, parse_word
+from .values import parse_number, parse_text, parse_timestamp, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -365,7 +365,8 @@ def age_seconds(created_at: str | None, now: datetime) -> float | None:
 
 def account_identity(data: dict[str, Any], *keys: str) -> str | None:
     """Return the values of these keys as one text, in this order; None if there is none. Letter case does not count."""
-    return " ".join(text.lower() for text in (parse_text(data.get(key)) for key in keys) if text) or None
+    values = (parse_text(data.get(key)) or parse_number(data.get(key)) for key in keys)
+    return " ".join(value.lower() for value in values if value) or None
 
 
 def is_transitional(status: str) -> bool:

@@ -47,7 +47,7 @@ def test_a_good_certificate(tls_box, api):
     after = api.call("GET", "/snapshots/").json()["next"]
     assert after.startswith(tls_box.vpsorg_url)
     localhost = tls_box.ilkbyte_url.replace("127.0.0.1", "localhost")
-    assert requests.get(localhost, verify=tls_box.ca_path, timeout=10).status_code == 404
+    assert requests.get(localhost, verify=tls_box.ca_path, timeout=10).status_code == 401
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(tls_box.ilkbyte_url, timeout=10)  # without the CA no certificate is trusted
     keys = {"access": tls_box.ilkbyte_access_key, "secret": tls_box.ilkbyte_secret_key}

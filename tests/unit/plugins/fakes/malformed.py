@@ -48,7 +48,7 @@ def page(*items, following=None):
 # All paths. At Ilkbyte a server's name is part of the path.
 PATHS = {
     "vpsorg": "/api/v1/(servers/|servers/12345/(power/)?|servers/[0-9a-f-]{36}/|snapshots/|snapshots/801/(restore/)?|account/me/)",
-    "ilkbyte": "/(|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/"
+    "ilkbyte": "/(|account|server/list/all|server/manage/[A-Za-z0-9][A-Za-z0-9._-]*/"
                "(show|power|snapshot(/(create|revert|update|delete|cron/add|cron/delete))?))",
 }
 
