@@ -59,6 +59,8 @@ else
   printf 'ID=rocky\nNAME="Rocky Linux"\nVERSION_ID="9.4"\nID_LIKE="rhel centos fedora"\nPRETTY_NAME="Rocky Linux 9.4"\n' >/etc/os-release
   echo 'Rocky Linux release 9.4 (Blue Onyx)' >/etc/redhat-release
   mkdir -p /etc/yum.repos.d
+  # A plugin of Debian's package, whose repository is empty and requires signatures: dnf would upgrade nothing.
+  sed -i 's/^enabled *=.*/enabled = false/' /etc/dnf/plugins/local.conf
   rpm --install --nodeps /srv/old/*.rpm
 fi
 
