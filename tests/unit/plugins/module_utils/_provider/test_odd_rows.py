@@ -15,7 +15,7 @@ from ansible_collections.rewind.vps.plugins.module_utils._http.session import Ht
 from ansible_collections.rewind.vps.plugins.module_utils._provider.base import PROVISIONING, READY, RUNNING, UNKNOWN, Provider, Server
 from ansible_collections.rewind.vps.plugins.module_utils._provider.vpsorg_rows import parse_server
 
-GONE = object()
+GONE = "gone"  # the field is missing
 VPS = Server("12345", "web1")
 APP = Server("app1", "app1")
 
