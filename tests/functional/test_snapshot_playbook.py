@@ -85,3 +85,16 @@ def test_no_documented_variable_is_a_reserved_name() -> None:
     named = {name for page in pages for name in re.findall(r"-e ([a-z_]+)=", page.read_text("utf-8"))}
     assert {"target", "batch", "snapshot_servers", "snapshot_wait", "report_provider", "rollback_confirm"} <= named
     assert not [name for name in named if is_reserved_name(name)]
+
+
+def test_a_schedules_dry_run_needs_the_permission_to_create_even_if_no_snapshot_is_due(runner: PlaybookRunner, sandbox: SandboxHandle) -> None:
+    job = {"provider": "vpsorg", "api_url": sandbox.vpsorg_url, "server": "web1", "prefix": "nightly-", "match": "nightly-*", "count": 2,
+           "skip_if_newer_than": "20h"}
+    sandbox.admin.add_snapshot("vpsorg", "web1", "nightly-202601010000", created_at=ago(hours=1))
+    sandbox.admin.add_credentials(vpsorg_token={"token": "vps_only_reads", "permissions": ["servers:read"]})
+    for token, status in ((sandbox.vpsorg_token, 0), ("vps_only_reads", 2)):
+        run = runner.command("ansible-playbook", "rewind.vps.scheduled_snapshot", "--check", "-e", json.dumps({"scheduled_snapshot": job}),
+                             environment={**credentials_environment(sandbox), "VPS_API_TOKEN": token})
+        assert run.status == status, run.output
+        assert ("do not permit changes of servers and snapshots (permissions: servers:read)" in run.output) == (status == 2), run.output
+    assert not sandbox.admin.requests(changing=True)
