@@ -360,4 +360,4 @@ def test_two_accounts_with_a_server_of_one_name(schedules: ScheduleRunner) -> No
     assert_ok(schedules.roles("web1", {"api_token": tokens["shop"], "state": "absent"}))  # not the token that it was installed with
     (left,) = [path for path in schedules.files.iterdir() if ".env" in path.name]
     assert tokens["blog"] in left.read_text("utf-8") and schedules.changing() == []
-    assert {name for name in schedules.installed()} == {name for name in before if name.startswith(left.stem)}
+    assert set(schedules.installed()) == {name for name in before if name.startswith(left.stem)}

@@ -31,8 +31,9 @@ def listed(path, *lines):
     return "\n".join([f"== {path}", *(f":{line}" for line in lines)])
 
 
-def installed(account="me@example.org", credentials=MINE, url=URL, server="web1", job=None):
+def installed(account="me@example.org", credentials=None, url=URL, server="web1", job=None):
     """The listing of a schedule that the role installed; without an account (None), that an earlier version installed."""
+    credentials = MINE if credentials is None else credentials
     unit = OLD if account is None else name_of(account, url, server)
     job = {"scheduled_snapshot": job or {"provider": "vpsorg", "server": server, "prefix": "nightly-", "api_url": url}}
     if account is not None:
@@ -47,8 +48,8 @@ def installed(account="me@example.org", credentials=MINE, url=URL, server="web1"
     ])
 
 
-def state(*listings, credentials=MINE, account="me@example.org", **options):
-    return schedule_state(plan(**options), "\n".join(listings), DIR, {"VPS_API_TOKEN": "", **credentials}, account)
+def state(*listings, credentials=None, account="me@example.org", **options):
+    return schedule_state(plan(**options), "\n".join(listings), DIR, {"VPS_API_TOKEN": "", **(MINE if credentials is None else credentials)}, account)
 
 
 def removed(result):
