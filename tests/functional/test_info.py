@@ -84,7 +84,7 @@ def test_servers(runner: PlaybookRunner, clouds: list[TaskFactory], subtests: py
             assert run[f"{cloud} one"].result["servers"] == [first]
             assert [server["task_state"] for server in run[f"{cloud} busy"].result["servers"]] == [BUSY[cloud]]
             account = run[f"{cloud} account"].result["account"]
-            assert account["name"].lower() in account["identity"] and account["permissions"] == (["read", "write"] if cloud == "vpsorg" else None)
+            assert account["name"].lower() in account["identity"] and account["permissions"] == (["*:*"] if cloud == "vpsorg" else ["Full"])
             assert run[f"{cloud} no servers"].result["servers"] == [] and run[f"{cloud} no snapshots"].result["snapshots"] == []
             error = run[f"{cloud} snapshot"]
             assert error.error["kind"] == "not_found" and "no servers" in error.msg
