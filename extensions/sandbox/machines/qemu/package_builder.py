@@ -65,8 +65,10 @@ def _build_rpm(package: LabPackage, number: int, version: Version, target: Path)
         file.write_text(content)
     listed = [("%config(noreplace) " if path in version.config_files else "") + path for path in version.files]
     spec = target / f"{package.name}.spec"
+    # The shell is Debian's, so no other package provides what a script requires.
     spec.write_text(
-        f"Name: {package.name}\nVersion: {number}\nRelease: 1\nSummary: test package\nLicense: GPL-3.0-or-later\nBuildArch: noarch\nAutoReqProv: no\n"
+        f"Name: {package.name}\nVersion: {number}\nRelease: 1\nSummary: test package\nLicense: GPL-3.0-or-later\nBuildArch: noarch\n"
+        "AutoReqProv: no\nProvides: /bin/sh\n"
         f"%description\nVersion 2: {package.fault}\n%install\ncp -a {tree}/. %{{buildroot}}/\n"
         f"%post\n{version.postinst or ':'}\n%files\n%defattr(-,root,root)\n" + "\n".join(listed) + "\n")
     subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {target}/build", "--define", f"_rpmdir {target}", "--define",
