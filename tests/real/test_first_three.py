@@ -23,7 +23,7 @@ def test_confirmed_rolled_back_and_killed(real_three: RealUpgrades, subtests: py
     real.wait_for_state("web2", "upgrading")
     real.wait_until(lambda: "new" in real.ssh("web2", "cat /etc/changed || true"), "the change")
     killed.kill()
-    run = batch.finish()
+    run = batch.finish(real.run_seconds)
     real.wait_until(lambda: not real.guards(), "the guards to finish")
 
     with subtests.test("a package is upgraded"):

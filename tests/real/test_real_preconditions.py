@@ -55,7 +55,7 @@ def test_a_package_manager_that_becomes_busy_during_the_snapshot(real: RealUpgra
 
     thread = threading.Thread(target=lock_during_the_snapshot)
     thread.start()
-    run = running.finish()
+    run = running.finish(real.run_seconds)
     thread.join()
     real.assert_upgraded("web1", run)
     assert real.inspect("web1").packages["lab-good"] == "2"

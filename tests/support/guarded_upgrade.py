@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from support.playbook_runner import PlaybookRunner, Run, RunningPlaybook
+from support.playbook_runner import RUN_SECONDS, PlaybookRunner, Run, RunningPlaybook
 
 if TYPE_CHECKING:
     from sandbox import SandboxHandle
@@ -54,6 +54,7 @@ class UpgradeRunner:
     directory: Path
     control_path: str
     wait_seconds = WAIT_SECONDS
+    run_seconds = RUN_SECONDS
 
     def __post_init__(self) -> None:
         self._runner = PlaybookRunner(self.sandbox, self.directory)
@@ -84,7 +85,7 @@ class UpgradeRunner:
 
     def run(self, hosts: str, *arguments: str, **how: Any) -> Run:
         """Run to the end; see :meth:`start`."""
-        return self.start(hosts, *arguments, **how).finish()
+        return self.start(hosts, *arguments, **how).finish(self.run_seconds)
 
     def start_long_upgrade(self) -> RunningPlaybook:
         """Begin an upgrade of web1 that has changed a file and takes long."""

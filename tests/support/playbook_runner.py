@@ -113,10 +113,10 @@ class RunningPlaybook:
                 os.kill(pid, signal.SIGKILL)
         self.process.communicate()
 
-    def finish(self) -> Run:
+    def finish(self, seconds: float = RUN_SECONDS) -> Run:
         """Wait for its end."""
         try:
-            stdout, stderr = self.process.communicate(timeout=RUN_SECONDS)
+            stdout, stderr = self.process.communicate(timeout=seconds)
         except BaseException:  # a timeout, or the tests are interrupted
             self.kill()
             raise

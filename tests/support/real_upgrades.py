@@ -28,6 +28,7 @@ class RealUpgrades(UpgradeRunner):
     """Guarded upgrades of web1 at VPS.org and app1 at Ilkbyte, both real machines."""
 
     wait_seconds = 1200
+    run_seconds = 1800
 
     def start(self, hosts: str, *arguments: str, playbook: str = PLAYBOOK, environment: dict[str, str] | None = None, **options: Any) -> Any:
         return super().start(hosts, *arguments, playbook=playbook, environment=environment, **{**LIMITS, **options})
