@@ -127,6 +127,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.utils.path import makedirs_safe, unfrackpath
 
 from ansible_collections.rewind.vps.plugins.module_utils._text import sanitize
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ssh_error
 
 
 def add_ssh_options(documentation: str, ssh_documentation: str) -> str:
@@ -195,7 +196,7 @@ def connection_loss_fails_task(method):
             if not self.get_option("loss_fails_task"):
                 raise
             kind = AuthenticationFailed if isinstance(failure, AnsibleAuthenticationFailure) else ConnectionLost
-            detail = to_text(failure)
+            detail = ssh_error(to_text(failure))
         # Outside of `except`, and so without the failure as its cause: Ansible would find that and call the host unreachable.
         self._lost = True
         raise kind(self._loss_message(detail), sanitize(detail))

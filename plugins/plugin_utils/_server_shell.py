@@ -121,7 +121,7 @@ class ServerShell:
 
 
 def _message(error: AnsibleError) -> str:
-    """Return ssh's own message, without the text that Ansible adds."""
+    """Return the message of the connection, without the text that Ansible's executor adds."""
     return _one_line(getattr(error, "detail", None) or to_text(error))
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ...module_utils._wait.polling import Clock, Deadline
@@ -18,15 +17,6 @@ RETRY_INTERVAL = 1.0
 REFUSED_INTERVALS = (5.0, 15.0, 30.0)  # between refused logins; the last one is repeated. A server refuses logins while it boots
 MAX_ATTEMPT = 120  # a server may accept the login and then hang
 MIN_ATTEMPT = 20
-MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
-
-# Ansible's words around ssh's own error.
-_SSH_ERROR_PREFIX = re.compile(r"^.*?via (?:ssh|scp|sftp): ", re.DOTALL)
-
-
-def ssh_error(text: str) -> str:
-    """Return ssh's own error of Ansible's message, in one line."""
-    return " ".join(_SSH_ERROR_PREFIX.sub("", text).split())[-MAX_ERROR_CHARS:]
 
 
 def wait_for_server(run_probe: Callable[[float], str], seconds: float, clock: Clock | None = None) -> tuple[str, str]:
@@ -45,7 +35,7 @@ def wait_for_server(run_probe: Callable[[float], str], seconds: float, clock: Cl
             output = run_probe(max(MIN_ATTEMPT, min(MAX_ATTEMPT, deadline.remaining)))
             error = "the probe did not complete" if parse_probe(output) is None else ""
         except ServerUnavailable as failure:
-            output, error = "", ssh_error(str(failure))
+            output, error = "", str(failure)
             if failure.is_refused:
                 pause = REFUSED_INTERVALS[min(refusals, len(REFUSED_INTERVALS) - 1)]
                 refusals += 1

@@ -14,6 +14,17 @@ _WRONG_HOST_KEY = re.compile(r"Host key verification failed|HOST IDENTIFICATION 
 # Messages of OpenSSH for a server that answers and refuses the login. Many attempts make programs such as fail2ban block the controller.
 _REFUSALS = ("Permission denied", "Too many authentication failures")
 
+MAX_ERROR_CHARS = 1500  # the end of ssh's error states the cause
+# Ansible's words before ssh's own error, if there is one.
+_ANSIBLE_PREFIX = re.compile(
+    r"^(?:.*?via (?:ssh|scp|sftp)|Data could not be sent to remote host \".*?\"\. Make sure this host can be reached over ssh): (?=.*\S)", re.DOTALL,
+)
+
+
+def ssh_error(text: str) -> str:
+    """Return ssh's own error of Ansible's message, in one line."""
+    return " ".join(_ANSIBLE_PREFIX.sub("", text).split())[-MAX_ERROR_CHARS:]
+
 
 def is_wrong_host_key(error: str) -> bool:
     return bool(_WRONG_HOST_KEY.search(error))
@@ -23,7 +34,7 @@ class ServerUnavailable(Exception):
     """A command did not run to its end; `is_refused` if the server answers and refuses the login."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(ssh_error(detail))
         self.is_refused = is_wrong_host_key(detail) or any(text in detail for text in _REFUSALS)
 
 

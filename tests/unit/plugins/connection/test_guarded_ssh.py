@@ -179,6 +179,13 @@ def test_each_way_to_lose_the_connection_fails_the_task(failing):
         assert loss.detail == "No route to host."
 
 
+def test_a_lost_connection_is_explained_in_the_words_of_ssh(failing):
+    sent = 'Data could not be sent to remote host "192.0.2.1". Make sure this host can be reached over ssh: ssh: Connection refused\r\n'
+    dummy, ways = failing(AnsibleConnectionFailure(sent))
+    with pytest.raises(AnsibleConnectionFailure, match="^server web1 was lost: ssh: Connection refused; the task has failed"):
+        ways[0]()
+
+
 def test_a_failed_authentication_is_still_distinguished(failing):
     _connection, ways = failing(AnsibleAuthenticationFailure("Permission denied"))
     for way in ways:

@@ -159,7 +159,7 @@ def test_a_login_that_fails_some_seconds_later(upgrade: Upgrade, before: str) ->
     """The connection of the first login would still be open."""
     upgrade.start(before=before)
     server = Server(before, REFUSED)
-    upgrade.fails(server, "a new login is not possible (Failed to connect")
+    upgrade.fails(server, "a new login is not possible (root@192.0.2.1: Permission denied")
     assert all(server.logins) and len(server.kept_open) == 4, "it alone reaches the server's logs"
     upgrade.start(before=before)
     server = Server(before, SILENT, before)

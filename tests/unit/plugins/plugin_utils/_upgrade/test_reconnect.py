@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.rewind.vps.plugins.module_utils._wait.polling import Clock
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.reconnect import MAX_ERROR_CHARS, ssh_error, wait_for_server
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.reconnect import wait_for_server
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import MAX_ERROR_CHARS, ServerUnavailable, ssh_error
 
 PROBE = "begin\nboot aaaaaaaa\nend\n"
 REFUSED = "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.1 port 22: Connection refused"
@@ -74,5 +74,7 @@ def test_a_changed_host_key_is_reported_at_once(error):
 
 def test_an_error_is_one_line_of_limited_length():
     assert ssh_error("Failed to connect to the host via ssh: a\r\n  b\n") == "a b"
-    assert ssh_error("Data could not be sent") == "Data could not be sent"
+    sent = 'Data could not be sent to remote host "192.0.2.1". Make sure this host can be reached over ssh: '
+    assert ssh_error(f"{sent}ssh: connect to host 192.0.2.1: Connection refused\r\n") == "ssh: connect to host 192.0.2.1: Connection refused"
+    assert ssh_error(sent) == sent.strip(), "ssh said nothing"
     assert len(ssh_error("x" * 10000)) == MAX_ERROR_CHARS
