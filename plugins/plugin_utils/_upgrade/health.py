@@ -60,8 +60,12 @@ def restarting_units(before: Probe, after: Probe) -> list[str]:
 
 
 def with_services_of(before: Probe, after: Probe | None) -> Probe:
-    """Return the observation before the upgrade, with the services that run after it, too: they must not stop some seconds later."""
-    return {**before, "running": sorted({*(before.get("running") or []), *((after or {}).get("running") or [])})}
+    """Return the observation before the upgrade, with the services that run after it, too: they must not stop some seconds later.
+
+    One that had stopped before the upgrade may stop again: it may be a job that each boot runs once.
+    """
+    started = set((after or {}).get("running") or []) - set(before.get("stopped") or [])
+    return {**before, "running": sorted({*(before.get("running") or []), *started})}
 
 
 def new_failed_units(before: Probe | None, after: Probe | None) -> list[str]:

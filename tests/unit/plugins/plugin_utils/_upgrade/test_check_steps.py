@@ -369,8 +369,9 @@ def test_a_service_that_ends_without_an_error(upgrade: Upgrade, before: str) -> 
     upgrade.fails(Server(output("running shop.service"), output("stopped shop.service")), "stopped since the upgrade: shop.service")
     upgrade.start(before=before)
     upgrade.check(Server(output("running shop.service"), output("stopped shop.service"), output("running shop.service")))
-    upgrade.start(before=output("stopped shop.service"))
-    upgrade.check(Server(output("stopped shop.service")))
+    for job in (output("stopped shop.service"), output("running shop.service")):  # each boot may run it once
+        upgrade.start(before=output("stopped shop.service"))
+        upgrade.check(Server(job, output("stopped shop.service")))
 
 
 def test_a_service_that_restarts_without_an_upgrade_fails_none(upgrade: Upgrade) -> None:
