@@ -222,7 +222,11 @@ class Retry:
     def require(self, seconds: float) -> None:
         """Make no more attempts if less time is left: a shorter observation would prove nothing."""
         if self.left < seconds:
-            self._seconds = 0
+            self.stop()
+
+    def stop(self) -> None:
+        """Make no more attempts."""
+        self._seconds = 0
 
     def limit(self, seconds: float) -> float:
         """Return the limit of one attempt: otherwise one that hangs would outlast the time, and the guard would act before the reason is known."""

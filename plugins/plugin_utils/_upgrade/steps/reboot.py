@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import re
+import shlex
 
 from .. import reboot
 from .. import record as states
@@ -61,14 +61,14 @@ class RebootSteps(CheckSteps):
             try:
                 if not boot_id:
                     boot_id = self._read_boot_id(retry, new_login=False)
-                    status = self._request_reboot(retry)
+                    status = self._request_reboot(retry, boot_id)
                 elif self._read_boot_id(retry, new_login=True) != boot_id:
                     break
             except ServerUnavailable as failure:
                 problem = str(failure)
             if status != "0":
                 problem = f"the reboot command ended with status {status}"
-                retry.require(math.inf)
+                retry.stop()
             self._pause_or_fail(record, retry, [problem], False, states.UPGRADING)
         self._server.reset()
         return {"changed": True, "msg": f"Server {record.server_label} has rebooted"}
@@ -80,10 +80,14 @@ class RebootSteps(CheckSteps):
             raise ServerUnavailable("its boot ID can't be read")
         return found[-1]  # a terminal may print other lines first
 
-    def _request_reboot(self, retry: Retry) -> str:
-        """Return the command's exit status; 0 if the connection has ended before the command."""
+    def _request_reboot(self, retry: Retry, boot_id: str) -> str:
+        """Return the command's exit status; 0 if the connection has ended before the command.
+
+        After a lost connection ssh may send the script again, when the server has rebooted. Then it does nothing.
+        """
         command = self._params["reboot_command"] or REBOOT_COMMAND
+        script = f"[ \"$({BOOT_ID_SCRIPT})\" = {shlex.quote(boot_id)} ] || exit 0\n{command}\necho \"status $?\""
         with contextlib.suppress(ServerUnavailable):
-            found = re.search("^status ([0-9]+)", self._server.run(f"{command}\necho \"status $?\"", retry.limit(PROBE_TIMEOUT)), re.MULTILINE)
+            found = re.search("^status ([0-9]+)", self._server.run(script, retry.limit(PROBE_TIMEOUT)), re.MULTILINE)
             return found[1] if found else "0"
         return "0"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import p
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, checks
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.reboot import BOOT_ID_SCRIPT
 
 HEALTHY = "begin\nboot 11111111-1111\nunits known\nsystem running\nend\n"
 REFUSED = ServerUnavailable("Failed to connect to the host via ssh: root@192.0.2.1: Permission denied (publickey).")
@@ -435,7 +437,18 @@ def test_a_reboot_without_python_that_fails(upgrade: Upgrade) -> None:
         server.scripts = []
         with pytest.raises(OperationFailed, match=reason):
             upgrade.run("reboot", server, reboot_command="systemctl reboot")
-        assert seconds <= upgrade.seconds <= seconds + 1 and [script.startswith("systemctl reboot\n") for script in server.scripts].count(True) <= 1
+        assert seconds <= upgrade.seconds <= seconds + 1 and ["\nsystemctl reboot\n" in script for script in server.scripts].count(True) <= 1
+
+
+def test_a_reboot_command_that_is_sent_again_reboots_once(upgrade: Upgrade) -> None:
+    """As ssh does after a lost connection, if `retries` of Ansible's configuration is set."""
+    boot_id = subprocess.run(["sh", "-c", BOOT_ID_SCRIPT], capture_output=True, text=True, check=True).stdout
+    for answer, printed in ((boot_id, "rebooting\nstatus 0\n"), ("another boot\n", "")):
+        upgrade.start()
+        server = Server(answer, SILENT, "boot-2\n")
+        server.scripts = []
+        upgrade.run("reboot", server, reboot_command="echo rebooting")
+        assert subprocess.run(["sh", "-c", server.scripts[1]], capture_output=True, text=True, check=True).stdout == printed
 
 
 @pytest.mark.parametrize(("result", "observed"), [
