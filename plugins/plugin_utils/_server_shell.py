@@ -60,7 +60,7 @@ class ServerShell:
     def _execute(self, script: str, seconds: float, new_login: bool) -> dict[str, Any]:
         stdin = None if self.requires_terminal else EMPTY_INPUT
         try:
-            with time_limit(seconds), self._without_shared_connection() if new_login else contextlib.nullcontext():
+            with time_limit(seconds), self._ssh_options(new_login):
                 return self._action._low_level_execute_command(SCRIPT_START + script, sudoable=True, in_data=stdin)
         except TimeLimitExceeded:
             raise ServerUnavailable(f"no answer within {seconds:.0f} s") from None
@@ -106,18 +106,25 @@ class ServerShell:
         return _one_line(result.get("module_stderr") or result.get("module_stdout") or result.get("msg") or "it has no result")
 
     @contextlib.contextmanager
-    def _without_shared_connection(self) -> Iterator[None]:
-        """Let ssh open a connection of its own (`-S none` comes before every ControlPath). Other connection plugins log in for each task."""
+    def _ssh_options(self, new_login: bool) -> Iterator[None]:
+        """Let ssh send the command once, and for a new login open a connection of its own (`-S none` comes before every ControlPath).
+
+        Other connection plugins log in for each task.
+        """
         connection = self._action._connection
         if not isinstance(connection, ssh_plugin.Connection):
             yield
             return
         arguments = connection.get_option("ssh_extra_args")
-        connection.set_option("ssh_extra_args", f"{arguments or ''} -S none")
+        options = {"reconnection_retries": 0, "ssh_extra_args": f"{arguments or ''} -S none" if new_login else arguments}
+        before = {name: connection.get_option(name) for name in options}
+        for name, value in options.items():
+            connection.set_option(name, value)
         try:
             yield
         finally:
-            connection.set_option("ssh_extra_args", arguments)
+            for name, value in before.items():
+                connection.set_option(name, value)
 
 
 def _message(error: AnsibleError) -> str:

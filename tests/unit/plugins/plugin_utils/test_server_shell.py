@@ -79,6 +79,16 @@ def test_an_open_connection_is_used_to_keep_it(variables, answer, works, command
     assert len(action.calls) == commands
 
 
+@pytest.mark.parametrize("new_login", [False, True])
+def test_ssh_does_not_send_a_command_again(new_login, tmp_path):
+    """A command that reboots would run twice, and refused logins would be many."""
+    action = Action(ansible_control_path_dir=str(tmp_path), ansible_ssh_retries=3)
+    seen = []
+    action.answers = [lambda: seen.append(action._connection.get_option("reconnection_retries")) or OK]
+    ServerShell(action, {}).run("true", 5, new_login=new_login)
+    assert seen == [0] and action._connection.get_option("reconnection_retries") == 3
+
+
 def test_a_failed_login_leaves_the_arguments_as_they_were(tmp_path):
     action = Action(ansible_control_path_dir=str(tmp_path), ansible_ssh_extra_args="-o LogLevel=ERROR")
     action.answers = [AnsibleConnectionFailure("Failed to connect to the host via ssh: Permission denied (publickey).")]
