@@ -87,9 +87,7 @@ def test_rejections(simulated_provider, name):
             continue
         error = change.failure()
         assert (error.kind, error.outcome, error.http_status) == (kind, errors.NOT_APPLIED, status)
-        # A server's power has two paths at VPS.org. The second one is used if the provider certainly does not know the first one.
-        sent = 2 if (simulated_provider.name, name, status) == ("vpsorg", "set_power", 404) else 1
-        assert error.provider_message == "No." and error.operation == change.operation and change.sent() == sent
+        assert error.provider_message == "No." and error.operation == change.operation and change.sent() == 1
     assert simulated_provider.events() == []
 
 

@@ -140,15 +140,20 @@ class VpsOrg(base.Provider):
         return server
 
     def set_power(self, server: Server, action: str) -> None:
-        # The number is used only if the provider certainly does not know the UUID.
-        *others, last = _paths_of(self._listed.get(server.id, server) if not server.raw else server)
-        for path in others:
-            try:
-                return self._request_power(server, path, action)
-            except RewindError as error:
-                if error.http_status != 404 or error.outcome != errors.NOT_APPLIED:
-                    raise
-        return self._request_power(server, last, action)
+        paths = _paths_of(server if server.raw else self._listed.get(server.id, server))
+        try:
+            return self._request_power(server, paths[0], action)
+        except RewindError as error:
+            if error.http_status != 404 or error.outcome != errors.NOT_APPLIED or not self._is_known_by_number_only(paths):
+                raise
+        return self._request_power(server, paths[-1], action)
+
+    def _is_known_by_number_only(self, paths: list[str]) -> bool:
+        """Return whether reads show it. A change's 404 alone does not: a gateway may respond with it after the change was executed."""
+        try:
+            return len(paths) > 1 and self._show_server(paths[0]) is None and self._show_server(paths[-1]) is not None
+        except RewindError:
+            return False
 
     def _request_power(self, server: Server, path: str, action: str) -> None:
         response = self._change("POST", f"/servers/{quote(path, safe='')}/power/", "servers.power", server.label, json={"action": action})

@@ -167,13 +167,22 @@ def test_an_answer_without_number_and_name_keeps_the_listed_ones() -> None:
         assert (found.id, found.name, found.power_state, found.addresses) == ("12345", "web1", "stopped", ("2001:db8::1",))
 
 
-def test_power_uses_the_uuid_and_the_number_only_after_a_404_that_certainly_did_nothing() -> None:
+def test_power_uses_the_uuid_and_the_number_only_if_reads_show_that_the_provider_does_not_know_the_uuid() -> None:
     server = Server("12345", "web1", raw=VPS_SERVER)
-    done, missing = {"status": "success", "server": {"id": 12345}}, {"detail": "Not found."}
-    for bodies, statuses, paths in (([done], (200,), [UUID]), ([missing, done], (404, 200), [UUID, "12345"])):
+    done, missing, shown = {"status": "success", "server": {"id": 12345}}, {"detail": "Not found."}, {**VPS_SERVER, "deployed": True}
+    for bodies, statuses, sent in (
+        ([done], (200,), [("POST", UUID)]),
+        ([missing, missing, shown, done], (404, 404, 200, 200), [("POST", UUID), ("GET", UUID), ("GET", "12345"), ("POST", "12345")]),
+    ):
         made = provider("vpsorg", *bodies, statuses=statuses)
         made.set_power(server, "start")
-        assert [sent.path.split("/")[-3] for sent in made._api._http.sent] == paths
+        assert [(request.method, request.path.split("/servers/")[1].split("/")[0]) for request in made._api._http.sent] == sent
+    # A gateway may respond to the change with 404 although the provider has executed it.
+    for bodies, statuses in (([missing, shown], (404, 200)), ([missing, missing], (404, 404)), ([missing, missing, missing], (404, 401, 401))):
+        made = provider("vpsorg", *bodies, statuses=statuses)
+        with pytest.raises(RewindError) as caught:
+            made.set_power(server, "start")
+        assert (caught.value.http_status, caught.value.operation, len(made._api._http.changes)) == (404, "servers.power", 1)
     web_page = provider_with_session("vpsorg", FakeSession([HttpResponse(404, {}, b"<html>blocked</html>")]))
     with pytest.raises(RewindError) as caught:
         web_page.set_power(server, "start")
