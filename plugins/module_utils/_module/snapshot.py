@@ -320,7 +320,7 @@ def _expired(ctx: OperationContext, snapshots: list[Snapshot], plan: Plan, snaps
     expired = []
     if plan.replaces is not None:
         old = (plan.replaces.id, plan.replaces.created_at)
-        expired = [item for item in snapshots if (item.id, item.created_at) == old and item.id not in pruned_ids]
+        expired = [item for item in snapshots if (item.id, item.created_at) == old and not item.missing and item.id not in pruned_ids]
     retain = ctx.options["retain"]
     if retain:
         gone = {*pruned_ids, *(item.id for item in [*expired, snapshot])}

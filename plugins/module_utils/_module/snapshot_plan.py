@@ -52,8 +52,8 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         now: The provider's time.
 
     Raises:
-        RewindError: `not_ready`: there is a snapshot of that name with an unknown status, or without an id, or without a date
-            that `max_age` needs.
+        RewindError: `not_ready`: there is a snapshot of that name with an unknown status or without an id. Or one that
+            is to be replaced lacks its server or the date that `max_age` needs.
     """
     named = newest_first(snapshot for snapshot in snapshots if snapshot.name == name)
     identified = [snapshot for snapshot in named if snapshot.id is not None]
@@ -63,7 +63,7 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
     if ready and is_fresh(ready[0], max_age, now):
         return Plan(KEEP, ready[0])
     undated = [snapshot for snapshot in ready if snapshot.created_at is None]
-    old = ready[0] if ready and not undated else None
+    old = ready[0] if ready and not undated and not ready[0].missing else None
     if pending:
         return Plan(ADOPT, pending[0], replaces=old)
     for snapshot in named:
@@ -75,6 +75,8 @@ def plan_present(snapshots: list[Snapshot], name: str, max_age: int | None, now:
         raise _undecidable(undated[0], "has no readable date, so it is unknown whether it is older than max_age")
     if old is not None:
         return Plan(RECREATE, old, replaces=old, failed=failed)
+    if ready:
+        raise _undecidable(ready[0], "is listed without its server")
     return Plan(CREATE, failed=failed)
 
 

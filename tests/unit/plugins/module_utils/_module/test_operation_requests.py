@@ -142,6 +142,15 @@ def test_what_lacks_anything_is_selected_by_its_id_only(odd: dict[str, Any], tex
         assert provider.requests == [request]
 
 
+def test_a_replaced_snapshot_that_is_now_listed_without_its_server_is_kept() -> None:
+    old = snapshot(created_at=OLD)
+    for listed_later, requests in ((old, ["create nightly", "delete 801"]), (replace(old, names_server=False), ["create nightly"])):
+        provider = FakeProvider("vpsorg", old)
+        provider.before = lambda change, made=provider, later=listed_later: setattr(made, "snapshots", [later])
+        snapshot_operation.run(make_context(provider, max_age=60))
+        assert provider.requests == requests
+
+
 @pytest.mark.parametrize("when_full", ["fail", "prune"])
 def test_retention_with_an_unknown_age_changes_nothing(when_full: str) -> None:
     for name, fails in (("nightly1", True), ("weekly", False)):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -67,6 +68,15 @@ def test_every_combination(max_age):
         else:
             assert plan == Plan(CREATE, failed=[FAILED] if FAILED in existing else [])
         assert (plan is None) != (error is None)
+
+
+def test_a_snapshot_that_is_listed_without_its_server_is_not_replaced():
+    foreign = replace(OLD, names_server=False)
+    with pytest.raises(RewindError, match="without its server") as caught:
+        plan_present([foreign], "nightly", 3600, NOW)
+    assert (caught.value.kind, caught.value.outcome, caught.value.snapshot) == (NOT_READY, NOT_APPLIED, "2")
+    assert plan_present([foreign, PENDING], "nightly", 3600, NOW) == Plan(ADOPT, PENDING)
+    assert plan_present([foreign], "nightly", None, NOW) == Plan(KEEP, foreign)
 
 
 def test_of_two_ready_ones_of_one_name_the_newest_counts():
