@@ -62,11 +62,12 @@ Files = dict[str, Optional[list[str]]]  # lines by path; None if it is not a reg
 
 def identity_address(provider: str, url: str) -> str:
     """Return what distinguishes the addresses of two APIs. Scheme, letter case and the API's version do not."""
-    parts = urlsplit((url or REGISTRY[provider].endpoint.url).strip())
+    url = (url or REGISTRY[provider].endpoint.url).strip()
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = None  # the modules reject it
+        return url  # the modules reject it
     host = (parts.hostname or "") + (f":{port}" if port and port != _DEFAULT_PORTS.get(parts.scheme) else "")
     return host + _API_PATH.sub("", parts.path)
 

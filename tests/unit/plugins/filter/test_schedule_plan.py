@@ -57,6 +57,11 @@ def test_rejected(plan, text):
     assert list(plan) == ["error"] and text in plan["error"] and "Nothing was changed" in plan["error"]
 
 
+@pytest.mark.parametrize("url", ["https://[::1", "https://a.org:port", "https://a.org:99999", "none"])
+def test_what_is_no_url_is_left_to_the_modules_whose_message_names_it(url):
+    assert vpsorg(api_url=url)["error"] == "" and ilkbyte(api_url=url)["error"] == ""
+
+
 def test_the_job_and_the_time_of_a_runner():
     assert vpsorg()["job"]["prefix"] == "nightly-" and ilkbyte(method="cron")["job"]["prefix"] == "nightly"
     assert [vpsorg(every_days=days)["job"]["skip_if_newer_than"] for days in (1, 3, 365)] == ["2h", "50h", "8738h"]
