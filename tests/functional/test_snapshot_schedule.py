@@ -192,6 +192,14 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
         assert schedules.run_cron(unit).stdout.startswith("The snapshot failed: There is no server 'web1'")
         assert (schedules.state / "report").read_text("utf-8").startswith("The snapshot failed: There is no server 'web1'")
         schedules.sandbox.admin.reset()
+    left = f"#Ansible: {unit}-dry-run\n* * * * * /bin/sh {schedules.files}/{unit}.sh --check\n"
+    with subtests.test("the temporary entry of a run that was killed"):
+        (schedules.state / "crontab").write_text(schedules.crontab + left, encoding="utf-8")
+        assert changed(schedules.role("web1", hour=4, minute=30)) > 0
+        assert "dry-run" not in schedules.crontab
+        (schedules.state / "crontab").write_text(schedules.crontab + left, encoding="utf-8")
+        assert changed(schedules.role("web1", hour=4, minute=30)) == 0
+        assert "dry-run" not in schedules.crontab
     if shutil.which("systemd-analyze"):
         with subtests.test("change to systemd"):
             schedules.set_systemd_state("running")
@@ -201,6 +209,7 @@ def test_cron(schedules: ScheduleRunner, subtests: pytest.Subtests) -> None:
             assert changed(schedules.role("web1", hour=4, minute=30, method="cron")) > 0
             assert unit in schedules.crontab and not [name for name in schedules.installed() if ".timer" in name]
     with subtests.test("removal"):
+        (schedules.state / "crontab").write_text(schedules.crontab + left, encoding="utf-8")
         assert changed(schedules.role("web1", state="absent")) > 0
         assert schedules.crontab == "MAILTO=ops\n7 7 * * * /bin/true\n" and schedules.installed() == {}
 

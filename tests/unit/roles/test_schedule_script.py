@@ -148,6 +148,17 @@ def test_a_dry_run_reports_to_the_role_only(tmp_path, scheduler):
     assert not (tmp_path / "reported").exists() and not (tmp_path / f"{UNIT}.log").exists()
 
 
+@pytest.mark.parametrize("scheduler", ["cron", "systemd"])
+def test_a_dry_run_is_not_repeated_before_its_result_is_read(tmp_path, scheduler):
+    """If the role is killed, its temporary cron entry remains and runs every minute."""
+    job = Job(tmp_path, scheduler)
+    assert job.run("--check").returncode == 0
+    (tmp_path / "seen").unlink()
+    ran = job.run("--check")
+    assert (ran.returncode, ran.stdout, ran.stderr, job.text("seen")) == (0, "", "", "")
+    assert job.run().returncode == 0 and job.text("seen"), "the job itself runs"
+
+
 def test_credentials_that_cannot_be_read(tmp_path):
     job = Job(tmp_path)
     Path(f"{job.base}.env").unlink()
