@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from .. import _errors as errors
@@ -105,11 +105,12 @@ def wait_snapshot_ready(ctx: OperationContext, snapshot: Snapshot, deadline: Dea
 
 
 def wait_snapshot_listed(
-    ctx: OperationContext, server: Server, name: str, known_ids: Container[str], deadline: Deadline, old: Snapshot | None = None,
+    ctx: OperationContext, server: Server, name: str, known_ids: Collection[str], deadline: Deadline, old: Snapshot | None = None,
 ) -> Snapshot:
     """Return the new snapshot of that name, which the provider lists only when it is finished.
 
-    Its id is not in `known_ids`, those listed before the request. With `old`, its date differs from that one's.
+    Its id is not in `known_ids`, those listed before the request. A row without an id may be any snapshot. With `old`, its date differs from
+    that one's.
 
     If a running server stays idle although the expected time is over, no snapshot is in progress. A stopped server is always
     idle, so nothing can be concluded.
@@ -118,7 +119,7 @@ def wait_snapshot_listed(
     idle = Stopwatch(deadline)
 
     def poll() -> Snapshot | None:
-        new = (item for item in ctx.provider.list_snapshots(server) if item.name == name and item.id not in known_ids)
+        new = (item for item in ctx.provider.list_snapshots(server) if item.name == name and item.id not in (None, *known_ids))
         found = next((item for item in new if old is None or item.created_at != old.created_at), None)
         if found is None and deadline.elapsed >= expected_seconds:
             latest = ctx.provider.get_server(server.id)

@@ -100,6 +100,20 @@ def test_a_create_whose_answer_is_lost_is_reconciled() -> None:
     assert result["snapshot"]["id"] == "2" and result["changed"] is True
 
 
+def test_a_row_without_an_id_is_not_the_new_snapshot() -> None:
+    """It may be any snapshot, and would never be found again by its id."""
+    provider = FakeProvider("vpsorg", snapshot(id="1", created_at=OLD))
+
+    def lost(change: str) -> None:
+        if change.startswith("create"):
+            provider.snapshots += [snapshot(id=None, created_at="2026-05-01T00:00:00Z"), snapshot(id="2", created_at="2026-06-01T00:00:00Z")]
+            raise rejection(errors.TIMEOUT, errors.UNKNOWN)
+
+    provider.before = lost
+    result = snapshot_operation.run(make_context(provider, max_age=60))
+    assert result["snapshot"]["id"] == "2" and provider.requests == ["create nightly", "delete 1"]
+
+
 @pytest.mark.parametrize(("requests", "outcome"), [(True, errors.UNKNOWN), (False, errors.NOT_APPLIED)])
 def test_a_timeout_reports_whether_anything_was_requested(requests: bool, outcome: str) -> None:
     pending = snapshot(status="pending")
