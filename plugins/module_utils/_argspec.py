@@ -123,8 +123,9 @@ def normalize_params(parameters: Mapping[str, Any], environ: Mapping[str, str] |
     Raises:
         RewindError: `invalid_argument`, with the option and what it takes.
     """
-    options = dict(parameters)
-    for secret in SECRET_OPTIONS:
+    options = {**dict.fromkeys(SECRET_OPTIONS), **parameters}
+    # Those of the other providers are not used, and may come from a file or variable that has nothing to do with this task.
+    for secret in REQUIRED_CREDENTIALS[options["provider"]]:
         options[secret] = _normalize_credential(secret, options.get(secret))
     _require_credentials(options)
     options["api_url"] = _resolve_api_url(options, os.environ if environ is None else environ)

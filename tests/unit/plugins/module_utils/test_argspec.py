@@ -237,6 +237,12 @@ def test_other_providers_credentials_are_not_accepted():
     assert "access_key" in text and "secret_key" in text
 
 
+def test_unusable_credentials_of_another_provider_do_not_matter(client_config):
+    client_config({"api_token": "two words"})
+    assert normalized("server_info", **ILKBYTE)["access_key"] == ILKBYTE["access_key"]
+    assert "api_token contains characters" in rejection("server_info", provider="vpsorg")
+
+
 def test_provider_from_the_environment(monkeypatch):
     monkeypatch.setenv("REWIND_PROVIDER", "ilkbyte")
     options = {key: value for key, value in ILKBYTE.items() if key != "provider"}
