@@ -51,12 +51,13 @@ def test_any_options_are_refused_or_clean(module, data):
         assert (error.kind, error.outcome) == (INVALID_ARGUMENT, NOT_APPLIED)
         assert_valid([error.format(), error.to_result()])
         return
-    assert set(options) == {*given_options, "servers"}
-    assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://")) and 1 <= options["api_timeout"] <= 600
+    assert {*options, "server", "servers"} == {*given_options, "server", "servers"}
+    assert options["api_url"].startswith(("http://", "https://", "HTTP://", "HTTPS://"))
+    assert options["api_timeout"] is None or 1 <= options["api_timeout"] <= 600
     for name in ("max_age", "older_than", "newer_than"):
         assert options.get(name) is None or (isinstance(options[name], int) and options[name] > 0)
-    for name in argspec.SECRET_OPTIONS:
-        assert options[name] is None or (options[name].isascii() and options[name].isprintable())
+    for name in argspec.REQUIRED_CREDENTIALS[options["provider"]]:
+        assert options[name].isascii() and options[name].isprintable()
 
 
 # --- where requests really go
