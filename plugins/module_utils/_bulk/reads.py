@@ -142,7 +142,7 @@ class ServerProvider:
     def list_snapshots(self, server: Server | None) -> list[Snapshot]:
         is_in_list = server is not None and self._provider.capabilities.lists_all_snapshots and self._provider.is_named_by_snapshots(server)
         by_server = self._list("snapshots") if is_in_list else None
-        if by_server is None:
+        if by_server is None or "" in by_server:  # whose a snapshot without a server is, only the server's own list shows
             return self._read(lambda provider: provider.list_snapshots(server))
         return list(by_server.get(server.id, ()))
 
@@ -161,6 +161,7 @@ class ServerProvider:
 
 
 def _snapshots_by_server(provider: Provider) -> dict[str, list[Snapshot]]:
+    """Return the snapshots by their server's ID; under "" those that name no server."""
     by_server: dict[str, list[Snapshot]] = {}
     for snapshot in provider.list_snapshots(None):
         by_server.setdefault(snapshot.server.id or "", []).append(snapshot)

@@ -12,6 +12,7 @@ from fakes.bulk import FakeAccount, FakeConnection, bulk_task
 
 from ansible_collections.rewind.vps.plugins.module_utils._errors import FORBIDDEN, INVALID_RESPONSE, RewindError
 from ansible_collections.rewind.vps.plugins.module_utils._module import server_info, snapshot_info
+from ansible_collections.rewind.vps.plugins.module_utils._provider.base import Server
 
 NAMES = [f"web{number}" for number in range(1, 41)]
 FILTERS = {"name": None, "match": None, "status": None, "older_than": None, "newer_than": None}
@@ -26,6 +27,14 @@ def test_one_listing_of_each_kind_serves_all_servers_of_a_task() -> None:
     found = snapshot_info.run(bulk_task(account, NAMES, **FILTERS))
     assert [item["server"]["name"] for item in found["snapshots"]] == ["web7"] and found["failed_servers"] == []
     assert sorted(account.requests) == [("list_servers", "*"), ("list_snapshots", "*")]
+
+
+def test_a_snapshot_without_a_server_in_the_listing_makes_each_server_read_its_own() -> None:
+    """With the server's own list the provider says whose it is. Otherwise a second one is created."""
+    account = FakeAccount("vpsorg", "web1", "web2")
+    account.snapshots["2"] = [replace(snapshot(), server=Server(None, None))]
+    found = snapshot_info.run(bulk_task(account, ["web1", "web2"], **FILTERS))
+    assert len(found["snapshots"]) == 1 and sorted(account.servers_of("list_snapshots")) == ["*", "1", "2"]
 
 
 def test_a_single_server_is_read_by_itself() -> None:
