@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A schedule on a real runner: systemd's timer fires, and the provider gets one snapshot."""
+"""A schedule on a real runner: systemd's timer fires, the provider gets one snapshot, and a night that fails is reported."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _uv() -> str:
     return found
 
 
-def test_the_timer_takes_a_snapshot(real: RealUpgrades) -> None:
+def test_the_timer_takes_a_snapshot_and_a_failure_is_reported(real: RealUpgrades) -> None:
     install_ansible(real, "app1")
     port = urlsplit(real.sandbox.vpsorg_url).port
     # The runner reaches the provider's API at the same address as the controller.
@@ -52,6 +52,7 @@ def test_the_timer_takes_a_snapshot(real: RealUpgrades) -> None:
             "snapshot_schedule_method": "systemd", "snapshot_schedule_runner_host": "app1",
             "snapshot_schedule_runner_ansible_playbook": "/usr/local/bin/ansible-playbook",
             "snapshot_schedule_runner_collections_path": "/opt/runner/collections",
+            "snapshot_schedule_on_failure": "cat > /var/lib/report",
         }
         playbook = real.playbook("schedule", {"hosts": "web1", "gather_facts": False, "vars": variables,
                                               "roles": [{"role": "rewind.vps.snapshot_schedule"}]})
@@ -66,6 +67,15 @@ def test_the_timer_takes_a_snapshot(real: RealUpgrades) -> None:
         unit = timers[0]["activates"]
         real.wait_until(lambda: real.ssh("app1", f"systemctl show -P ActiveState {unit}") == "inactive", "the job to end")
         assert real.ssh("app1", f"systemctl show -P Result {unit}") == "success"
+        assert real.ssh("app1", "ls /var/lib").count("report") == 0
+
+        real.sandbox.admin.fault("status", status=403, body={"detail": "No."}, cloud="vpsorg", operation="snapshots.create", times=None)
+        real.ssh("app1", "date -s '02:59:58 UTC tomorrow'")
+        real.wait_until(lambda: "report" in real.ssh("app1", "ls /var/lib"), "the report of the failed night")
+        real.wait_until(lambda: real.ssh("app1", f"systemctl show -P ActiveState {unit}") == "failed", "the job to fail")
+        first_line = real.ssh("app1", "head -n 1 /var/lib/report")
+        assert first_line.startswith("The snapshot failed: ") and "No." in first_line, first_line
+        assert first_line in real.ssh("app1", f"journalctl --output cat --unit {unit}").splitlines()
     finally:
         tunnel.kill()
         tunnel.wait()
