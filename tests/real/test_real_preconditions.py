@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import pytest
 from support.guarded_upgrade import CHANGE
@@ -22,21 +21,11 @@ def lock(real: RealUpgrades, seconds: int, path: str = "/var/lib/dpkg/lock-front
     real.ssh("web1", LOCK.format(path=path, seconds=seconds))
 
 
-def is_not_started(real: RealUpgrades, expected: str, *arguments: str, **options: Any) -> None:
-    before = real.inspect("web1")
-    run = real.run("web1", *arguments, **options)
-    assert run.status == 2, run.output
-    assert "NOT_STARTED: web1: " in run.output and expected in run.output, run.output
-    assert real.record("web1")["outcome"] == "not_started" and expected in real.record("web1")["reason"]
-    real.assert_untouched("web1")
-    assert real.inspect("web1") == before
-
-
 def test_a_busy_package_manager(real: RealUpgrades) -> None:
     """It is waited for, and what stays busy ends the run. A process that is killed has no lock any more."""
     real.offer("web1", "lab-good")
     lock(real, 3600)
-    is_not_started(real, "has locked /var/lib/dpkg/lock-frontend", timeout=20)
+    real.assert_not_started("web1", "has locked /var/lib/dpkg/lock-frontend", timeout=20)
     real.ssh("web1", "pkill -f [f]cntl.lockf")
     lock(real, 30, "/var/lib/apt/lists/lock")
     run = real.run("web1")
@@ -63,7 +52,7 @@ def test_a_package_manager_that_becomes_busy_during_the_snapshot(real: RealUpgra
 
 def test_a_server_without_python(real: RealUpgrades) -> None:
     real.ssh("web1", "mkdir /root/away; mv /usr/bin/python3* /root/away/")
-    is_not_started(real, "Ansible's modules do not run on web1, which the upgrade of all packages would need")
+    real.assert_not_started("web1", "Ansible's modules do not run on web1, which the upgrade of all packages would need")
     # What needs no module is upgraded.
     run = real.run("web1", tasks=real.tasks("raw", {"name": "Change", "ansible.builtin.raw": "echo new >/etc/changed"}))
     real.assert_upgraded("web1", run)
@@ -73,16 +62,16 @@ def test_a_server_without_python(real: RealUpgrades) -> None:
 @pytest.mark.parametrize("arguments", [SUDO, ("-e", "ansible_user=deploy")])
 def test_a_login_shell_that_is_not_sh(real: RealUpgrades, shell: str, arguments: tuple[str, ...]) -> None:
     real.ssh("web1", f"usermod -s {shell} deploy")
-    is_not_started(real, "The login shell of Ansible's user on web1", *arguments, tasks=real.tasks("change", CHANGE), reboot="never")
+    real.assert_not_started("web1", "The login shell of Ansible's user on web1", *arguments, tasks=real.tasks("change", CHANGE), reboot="never")
 
 
 def test_become_that_does_not_work(real: RealUpgrades) -> None:
-    is_not_started(real, "without root privileges (uid ", "-e", "ansible_user=deploy", tasks=real.tasks("change", CHANGE))
+    real.assert_not_started("web1", "without root privileges (uid ", "-e", "ansible_user=deploy", tasks=real.tasks("change", CHANGE))
     admin = ("-e", "ansible_user=admin", "-e", "ansible_become=true")
     for arguments in (admin, (*admin, "-e", "ansible_become_password=wrong")):
-        is_not_started(real, "can't become another user on web1 with sudo: ", *arguments)
+        real.assert_not_started("web1", "can't become another user on web1 with sudo: ", *arguments)
     real.ssh("web1", "mv /usr/bin/sudo /usr/bin/no-sudo")
-    is_not_started(real, "can't run commands on web1 with sudo", *SUDO)
+    real.assert_not_started("web1", "can't run commands on web1 with sudo", *SUDO)
 
 
 @pytest.mark.parametrize(("script", "expected"), [
@@ -94,4 +83,4 @@ def test_become_that_does_not_work(real: RealUpgrades) -> None:
 ])
 def test_no_room(real: RealUpgrades, script: str, expected: str) -> None:
     real.ssh("web1", script)
-    is_not_started(real, expected)
+    real.assert_not_started("web1", expected)

@@ -54,6 +54,16 @@ class RealUpgrades(UpgradeRunner):
         assert self.inspect(host).markers == []
         assert self.no_guard_left()
 
+    def assert_not_started(self, host: str, expected: str, *arguments: str, **options: Any) -> None:
+        """A run says so with this reason, requests nothing, and leaves the machine as it was."""
+        before = self.inspect(host)
+        run = self.run(host, *arguments, **options)
+        assert run.status == 2, run.output
+        assert f"NOT_STARTED: {host}: " in run.output and expected in run.output, run.output
+        assert self.record(host)["outcome"] == "not_started" and expected in self.record(host)["reason"]
+        self.assert_untouched(host)
+        assert self.inspect(host) == before
+
     def assert_restored(self, host: str, before: Inspection) -> None:
         """One snapshot and one restore were requested, the record says so, and the machine is exactly as before, in a new boot."""
         assert self.record(host)["outcome"] == "rolled_back", self.record(host)
