@@ -47,7 +47,6 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access 
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.tag_selection import NotSelected
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.unfinished import remember_run, watch_exit
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.url_checks import normalize_check_urls
 
 # Only these variables of a task's environment apply: with another HOME the run records would be elsewhere.
 PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_.*", re.IGNORECASE)
@@ -118,7 +117,6 @@ class ActionModule(ControllerAction):
     def _run_step(self, parameters: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         try:
             self._validate(parameters)
-            parameters["check_urls"] = normalize_check_urls(parameters["check_urls"])
             result = Steps(parameters, self._context(task_vars)).run(parameters["step"])
             if parameters["step"] == "start_guard":
                 remember_run(C.DEFAULT_LOCAL_TMP, result["run"]["run_record"])
@@ -155,8 +153,11 @@ class ActionModule(ControllerAction):
         for name, (low, high) in RANGES.items():
             if parameters[name] is not None and not low <= parameters[name] <= high:
                 raise invalid_argument(f"{name} must be from {low} to {high}, not {parameters[name]}")
-        if not all(1 <= port <= 65535 for port in parameters["check_ports"]):
-            raise invalid_argument(f"check_ports takes numbers from 1 to 65535, not {parameters['check_ports']}")
+        if parameters["soak_time"] >= parameters["check_timeout"]:
+            raise invalid_argument(
+                f"soak_time ({parameters['soak_time']} s) must be shorter than check_timeout ({parameters['check_timeout']} s)",
+                "the checks must pass first, and then for the soak time",
+            )
         if not parameters["marker_dir"].startswith("/"):
             raise invalid_argument(f"marker_dir takes an absolute path on the server, not {parameters['marker_dir']!r}")
         if not parameters["snapshot_prefix"].isalnum() or not parameters["snapshot_prefix"].isascii():

@@ -54,7 +54,8 @@ def _run(bench: Bench, sandbox: SandboxHandle, playbook: Path | str, servers: in
     apply_calls(sandbox.admin, set_durations(PROVIDER_SECONDS, *DURATIONS))
     tasks = bench.write("upgrade.yml", json.dumps([TASK]))
     target = ",".join(f"web{number}" for number in range(1, servers + 1))
-    variables = bench.write("variables.json", json.dumps({"target": target, "batch": servers, "guarded_upgrade_tasks": str(tasks)}))
+    options = {"guarded_upgrade_tasks": str(tasks), "guarded_upgrade_soak_time": 0}  # not to measure a pause
+    variables = bench.write("variables.json", json.dumps({"target": target, "batch": servers, **options}))
     return require_success(bench.run_playbook(
         playbook, "--forks", bench.scale.role_forks, "-e", f"@{variables}", inventory=sandbox.inventory, home=f"home-{tasks.stem}",
         environment={"VPS_API_TOKEN": sandbox.vpsorg_token, "ANSIBLE_PIPELINING": "true"}))

@@ -14,7 +14,7 @@ MUTANTS = [
         "observed", (f"{STEPS}::test_both_observations_log_in_again",),
     ),
     Mutant(
-        "one observation after the upgrade is enough", CHECKS, "CheckSteps._confirm", r"self\._require_stable_server\(self\._record\)", "pass",
+        "one observation after the upgrade is enough", CHECKS, "CheckSteps._confirm", r"self\._observe_soak\(record, .*\)", "record",
         "observed", (f"{STEPS}::test_what_happens_some_seconds_later",),
     ),
     Mutant(

@@ -27,7 +27,7 @@ WAIT_SECONDS = 60
 
 # What most tests want: short waits, so that a run takes seconds.
 SHORT_LIMITS = {
-    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace_period": 30,
+    "guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_soak_time": 0, "guarded_upgrade_grace_period": 30,
     "guarded_upgrade_connection_timeout": 30, "guarded_upgrade_diagnostics_timeout": 10,
 }
 CHANGE = {"name": "Change a file", "ansible.builtin.copy": {"dest": "/etc/changed", "content": "new\n", "mode": "0644"}}

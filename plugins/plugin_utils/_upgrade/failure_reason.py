@@ -21,6 +21,8 @@ MAX_SEARCHED_CHARS = 200_000  # of each output; its end counts
 MAX_DEPTH = 5  # results within results
 MAX_LABEL_CHARS = 60
 
+OWN_ACTIONS = ("rewind.vps.upgrade_guard", "upgrade_guard")
+
 UNEXPLAINED = "failed"  # nothing may be shown, or nothing is known
 LOST_SUFFIX = "; the task has failed, so that rescue can run"  # of the connection guarded_ssh; the reason needs no explanation of rescue
 
@@ -55,9 +57,12 @@ def describe_failure(task: Mapping[str, Any] | None, result: Mapping[str, Any] |
         redact: Masks secrets. It is applied before anything is cut, since a part of a secret is not recognized.
 
     Returns:
-        One line of at most MAX_REASON_CHARS characters, without control characters.
+        One line of at most MAX_REASON_CHARS characters, without control characters. A step of the role is not named: its message says it all.
     """
     task = task or {}
+    error = result.get("error") if isinstance(result, Mapping) and task.get("action") in OWN_ACTIONS else None
+    if isinstance(error, Mapping) and error.get("message"):
+        return sanitize(_one_line(str(error["message"]), redact)[:MAX_REASON_CHARS])
     name = _one_line(str(task.get("name") or task.get("action") or "a task"), redact)
     reason = UNEXPLAINED if task.get("no_log") else _reason(result, redact, MAX_DEPTH)
     return sanitize(f"{name}: {reason}"[:MAX_REASON_CHARS])

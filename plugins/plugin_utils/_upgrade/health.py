@@ -13,30 +13,64 @@ from typing import Any
 
 Probe = dict[str, Any]
 
+# A file system with less is full.
+MIN_FREE_KB = 1024
+MIN_FREE_INODES = 10
+
 # Of systemd, see systemctl(1) is-system-running.
 STARTING_STATES = ("initializing", "starting")
 UNUSABLE_STATES = {"maintenance": "systemd is in rescue or emergency mode", "stopping": "systemd is shutting the server down"}
 
 
-def find_problems(before: Probe, after: Probe, *, check_units: bool) -> list[str]:
+def find_problems(before: Probe, after: Probe) -> list[str]:
     """Return what is worse than before the upgrade in one probe."""
     problems = ["its boot ID can't be read any more"] if before.get("boot_id") and not after.get("boot_id") else []
-    if not check_units or before.get("failed_units") is None:
-        return problems
+    return problems + _find_package_problems(before, after) + _find_disk_problems(before, after) + _find_unit_problems(before, after)
+
+
+def _find_package_problems(before: Probe, after: Probe) -> list[str]:
+    known, packages = before.get("broken_packages"), after.get("broken_packages")
+    if known is None:
+        return []
+    if packages is None:
+        return ["the package database can't be read any more"]
+    broken = [f"{name} ({state})" for name, state in sorted(packages.items()) if name not in known]
+    return _listed("packages that are not completely installed", broken)
+
+
+def _find_disk_problems(before: Probe, after: Probe) -> list[str]:
+    """Return the file systems that are full or read-only now, and were not before."""
+    earlier, problems = before.get("disks") or {}, []
+    for point, disk in sorted((after.get("disks") or {}).items()):
+        known = earlier.get(point)
+        if known is None:
+            continue
+        if disk["free_kb"] < MIN_FREE_KB <= known["free_kb"]:
+            problems.append(f"{point} has only {disk['free_kb']} kB of free space")
+        if disk["free_inodes"] < MIN_FREE_INODES <= known["free_inodes"]:
+            problems.append(f"{point} has only {disk['free_inodes']} free inodes")
+    read_only = set(after.get("read_only") or []) - set(before.get("read_only") or [])
+    return problems + [f"{point} is mounted read-only" for point in sorted(read_only & set(earlier))]
+
+
+def _find_unit_problems(before: Probe, after: Probe) -> list[str]:
+    """Return what systemd shows; nothing if there was none before."""
+    if before.get("failed_units") is None:
+        return []
     if after.get("failed_units") is None:
-        return [*problems, "systemd can't be queried any more"]
-    problems += _listed("failed since the upgrade", new_failed_units(before, after))
+        return ["systemd can't be queried any more"]
+    problems = _listed("failed since the upgrade", new_failed_units(before, after))
     stopped = set(after.get("stopped") or [])
     problems += _listed("stopped since the upgrade", [unit for unit in before.get("running") or [] if unit in stopped])
     problems += _listed("waiting for another restart", restarting_units(before, after))
     return problems + _find_startup_problems(before, after)
 
 
-def find_changes(before: Probe, earlier: Probe, later: Probe, *, check_units: bool) -> list[str]:
+def find_changes(before: Probe, earlier: Probe, later: Probe) -> list[str]:
     """Return what has happened between two probes after the upgrade that a healthy server does not do."""
     if earlier.get("boot_id") != later.get("boot_id"):
         return ["it has rebooted by itself"]
-    growing = _more_restarts(before, earlier, later) if check_units else {}
+    growing = _more_restarts(before, earlier, later)
     return _listed("restarting repeatedly", [f"{unit} ({count} more)" for unit, count in sorted(growing.items())])
 
 

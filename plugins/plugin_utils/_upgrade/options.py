@@ -17,21 +17,18 @@ from .server_access import ServerAccess
 # Steps that may run in check mode: they change nothing then.
 READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "prune", "rollout_table")
 STEPS = (
-    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "fail_baseline", "request_snapshot",
-    "wait_snapshot", "arm", "detect_reboot", "reboot", "start_checks", "confirm", "save_diagnostics", "roll_back", "wait_restore",
-    "reconnect", "verify", "finish", "rollout_table", "close_run",
+    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm",
+    "detect_reboot", "reboot", "start_checks", "check_failed", "soak", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect",
+    "check_restored", "verify", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
 ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "accept_run": {"type": "str"},
     "auto_recover_within": {"type": "int", "default": 1800},
-    "baseline": {"type": "bool", "default": True},
-    "check_ports": {"type": "list", "elements": "int", "default": []},
+    "builtin_checks": {"type": "bool", "default": True},
     "check_timeout": {"type": "int", "default": 300},
-    "check_units": {"type": "bool", "default": True},
-    "check_urls": {"type": "list", "elements": "raw", "default": []},
-    "checks": {"type": "list", "elements": "str", "default": []},
+    "checks": {"type": "list", "elements": "raw", "default": []},
     "connection_timeout": {"type": "int", "default": 300},
     "diagnostics_log_files": {"type": "list", "elements": "str", "default": []},
     "diagnostics_timeout": {"type": "int", "default": 30},
@@ -48,6 +45,7 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "show_report": {"type": "bool", "default": True},
     "snapshot_prefix": {"type": "str", "default": "rewind"},
     "snapshot_timeout": {"type": "int", "default": 1800},
+    "soak_time": {"type": "int", "default": 30},
     "state_dir": {"type": "path", "default": "~/.local/state/rewind.vps"},
     "stop_server": {"type": "bool", "default": False},
     "tasks": {"type": "list", "elements": "str", "default": []},
@@ -69,6 +67,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "server_log": {"type": "str"},
     "connection_error": {"type": "str"},
     "reason": {"type": "str"},
+    "check": {"type": "dict"},
+    "deadline": {"type": "int"},
     "checks_result": {"type": "str", "choices": ["passed", "failed", "not_run"], "default": "not_run"},
     "outcome": {"type": "str"},
     "message": {"type": "str"},
@@ -87,7 +87,7 @@ SECRET_VARIABLES = (
 )
 # Lowest and highest value; in seconds, except for keep_snapshots.
 RANGES = {
-    "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400),
+    "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400), "soak_time": (0, 86399),
     "rollback_timeout": (1, 86400), "grace_period": (1, 3600), "keep_snapshots": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
     "connection_timeout": (1, 86400), "diagnostics_timeout": (1, 3600),
 }

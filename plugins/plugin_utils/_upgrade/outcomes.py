@@ -29,10 +29,10 @@ def outcome_of(record: RunRecord) -> dict[str, Any]:
 
 
 def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-    """Add the reason and what to do next."""
+    """Add the reason, what to do next, and the last results of the checks after the upgrade."""
     return {
         **result, "message": result["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
-        "next": _next_for(result["outcome"], record),
+        "next": _next_for(result["outcome"], record), "checks": record.data.get("check_results") or [],
     }
 
 
@@ -81,6 +81,7 @@ def row(record: RunRecord) -> dict[str, Any]:
         "seconds_upgrading": record.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
         "seconds_rolling_back": record.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
         "verification": data.get("verification") or [],
+        "checks": data.get("check_results") or [],
         "ended_at": data["history"][-1]["at"] if record.state == states.ENDED else None,
         "run_record": str(record.path),
         "run_id": record.run_id,
@@ -92,7 +93,7 @@ def not_reached_row(host: str) -> dict[str, Any]:
     nothing = dict.fromkeys((
         "cloud", "server", "snapshot", "state", "message", "reason", "seconds_upgrading", "seconds_rolling_back", "ended_at", "run_record", "run_id",
     ))
-    return {**nothing, "host": host, "outcome": NOT_REACHED, "verification": []}
+    return {**nothing, "host": host, "outcome": NOT_REACHED, "verification": [], "checks": []}
 
 
 def format_table(rows: list[dict[str, Any]]) -> list[str]:
@@ -110,7 +111,7 @@ def _cells(item: dict[str, Any]) -> tuple[str, ...]:
     outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
     return (
         item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
-        _seconds(item["seconds_rolling_back"]), _reason(item["reason"]), _verification(item["verification"]),
+        _seconds(item["seconds_rolling_back"]), _reason(item["reason"]), _verification(item),
     )
 
 
@@ -123,6 +124,10 @@ def _reason(reason: str | None) -> str:
     return text if len(text) <= MAX_REASON_CELL else text[:MAX_REASON_CELL - 1] + "…"
 
 
-def _verification(findings: list[dict[str, str]]) -> str:
+def _verification(item: dict[str, Any]) -> str:
+    """Return what was found on a restored server, and the checks of an upgraded one that only warn."""
     labels = {"passed": "", "inconclusive": ": inconclusive", "failed": ": FAILED"}
-    return ", ".join(f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in findings) or "-"
+    findings = [f"{finding['check']}{labels.get(finding['result'], ': unknown')}" for finding in item["verification"]]
+    failed = [check["check"] for check in item["checks"] if check["result"] == "failed"] if item["outcome"] == states.UPGRADED else []
+    warnings = [sanitize(f"{name}: warning") for name in failed]
+    return ", ".join([*findings, *warnings]) or "-"

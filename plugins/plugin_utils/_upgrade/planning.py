@@ -14,6 +14,7 @@ from typing import Any
 from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError, invalid_argument
 from . import record as states
+from .checks.base import WARN
 from .options import RunContext
 from .record import RunRecord, describe_state, latest_records
 
@@ -204,6 +205,16 @@ def nothing_to_recover_message(previous: RunRecord | None, server: dict[str, Any
     return f"The last guarded upgrade of server {label}, {previous.run_id}, is {describe_state(previous)}, and there is nothing left to recover"
 
 
+def _check_lines(checks: list[dict[str, Any]], parameters: dict[str, Any]) -> list[str]:
+    """Return what is checked, and when."""
+    labels = [f"{check['label']}{' (a warning only)' if check['level'] == WARN else ''}" for check in checks]
+    labels = [*(["the built-in checks"] if parameters["builtin_checks"] else []), *labels]
+    before = [check["label"] for check in checks if check["baseline"]]
+    soak = f", and repeatedly for {parameters['soak_time']} s" if parameters["soak_time"] else ""
+    lines = [f"Check before the snapshot: {', '.join(before)}"] if before else []
+    return [*lines, f"Check: {', '.join(labels) or 'nothing'}, within {parameters['check_timeout']} s{soak}"]
+
+
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
     """Return what a run would do, line by line."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
@@ -219,7 +230,7 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
     lines = [
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
         f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
-        f"Check: {', '.join(['built-in checks', *run['checks']])}, within {parameters['check_timeout']} s",
+        *_check_lines(run["checks"], parameters),
         f"On success: confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots",
         f"On failure: restore {run['snapshot_name']}, verify, fail the play",
     ]

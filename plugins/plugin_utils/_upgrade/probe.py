@@ -7,8 +7,9 @@
 The probe is a shell script that prints lines of a word and its value: `boot ID`, `kernel VERSION` (the running one, if it is installed on the
 server), `units known`, `unit NAME` (failed), `system STATE` (of systemd), `restarts COUNT UNIT`, `restarting UNIT` (waits for its next restart),
 `running UNIT` and `stopped UNIT` (services that each boot starts, and nothing else), `job KIND UNIT` (queued), `marker_dir PATH`, `marker PATH`,
-`time SECONDS PATH`, `sum HASH PATH`. The role adds `modules run` if a module of Ansible runs on the server. They are between the lines `begin` and
-`end`, since a login, sudo and a terminal print lines of their own around them.
+`time SECONDS PATH`, `sum HASH PATH`, `packages known`, `package STATE NAME` (not completely installed), `disk KILOBYTES PATH` and
+`inodes NUMBER PATH` (free), `read_only PATH`. The role adds `modules run` if a module of Ansible runs on the server. They are between the lines
+`begin` and `end`, since a login, sudo and a terminal print lines of their own around them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .evidence import FAILED, INCONCLUSIVE, PASSED, finding, is_proven, verify_f
 from .health import verify_units
 
 MAX_PROBE_CHARS = 1_000_000  # a longer block is not of this script
+MAX_NUMBER = 10**9  # that a run record takes
 
 
 def parse_probe(text: str | None) -> dict[str, Any] | None:
@@ -29,7 +31,8 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
     Returns:
         `boot_id`, `kernel`, `failed_units` (None if systemd can't be queried), `system_state`, `restarts` by unit, `restarting`, `running` and
         `stopped` units, `jobs` (unit to kind: `timer`, `oneshot` or `other`), `modules_run`, `marker_dir` (None if no directory is suitable),
-        `markers`, `times` of the proof directories, and `checksums`.
+        `markers`, `times` of the proof directories, `checksums`, `broken_packages` (name to state; None if there is no package database, or it
+        can't be read), `disks` (mount point to `free_kb` and `free_inodes`), and `read_only` (mount points).
     """
     lines = _probe_lines(text or "")
     if lines is None:
@@ -54,7 +57,27 @@ def parse_probe(text: str | None) -> dict[str, Any] | None:
         "markers": _values_of(lines, "marker"),
         "times": {path: time for time, dummy, path in times if time and path},
         "checksums": {path: digest for digest, dummy, path in sums},
+        "broken_packages": _broken_packages(lines),
+        "disks": _disks(lines),
+        "read_only": sorted(set(_values_of(lines, "read_only"))),
     }
+
+
+def _broken_packages(lines: list[str]) -> dict[str, str] | None:
+    if "packages known" not in lines:
+        return None
+    return {name: state for state, dummy, name in (value.partition(" ") for value in _values_of(lines, "package"))}
+
+
+def _disks(lines: list[str]) -> dict[str, dict[str, int]]:
+    """Return the file systems whose free space and inodes are known. Some have no inodes."""
+    space, inodes = _numbers(lines, "disk"), _numbers(lines, "inodes")
+    return {point: {"free_kb": free, "free_inodes": inodes[point]} for point, free in space.items() if point in inodes}
+
+
+def _numbers(lines: list[str], prefix: str) -> dict[str, int]:
+    values = (value.partition(" ") for value in _values_of(lines, prefix))
+    return {point: min(int(number), MAX_NUMBER) for number, dummy, point in values if number.isascii() and number.isdigit() and len(number) < 16}
 
 
 def parse_times(text: str | None) -> tuple[dict[str, str], dict[str, str]] | None:

@@ -283,6 +283,11 @@ def _counts(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(item) for item in value.values())
 
 
+def _disks(value: Any) -> bool:
+    disk = _mapping({"free_kb": _number, "free_inodes": _number}, {})
+    return isinstance(value, dict) and all(disk(item) for item in value.values())
+
+
 def is_run_id(value: Any) -> bool:
     """Whether it is the id of a run: a valid time and four characters."""
     if not _text(value) or not _RUN_ID.fullmatch(value):
@@ -303,6 +308,7 @@ _PROBE = {
     "boot_id": _text, "kernel": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _texts,
     "times": _texts, "system_state": _text,
     "restarts": _counts, "restarting": _list_of(_text), "running": _list_of(_text), "stopped": _list_of(_text), "jobs": _texts, "modules_run": _flag,
+    "broken_packages": _texts, "disks": _disks, "read_only": _list_of(_text),
 }
 _PROCESS = {"pid": _number, "started": _text, "command": _text, "socket": _text}
 _SCHEMA = _mapping(
@@ -319,7 +325,8 @@ _SCHEMA = _mapping(
         "times_at_snapshot": _texts, "times_after_snapshot": _texts, "times_before_restore": _texts, "verified": _flag,
         "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
-        "diagnostics": _list_of(_text),
+        "diagnostics": _list_of(_text), "soaked": _flag,
+        "check_results": _list_of(_mapping({"check": _text, "level": _text, "result": _text, "detail": _text}, {})),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(
             {"changed": _flag, "msg": _text},

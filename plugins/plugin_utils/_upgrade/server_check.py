@@ -64,7 +64,6 @@ def needs_of(parameters: Mapping[str, Any]) -> Needs:
         "the upgrade of all packages": (packages, packages),
         "guarded_upgrade_quiesce_services": (bool(parameters["quiesce_services"]),) * 2,
         "a reboot": (parameters["reboot"] != "never" and not parameters["reboot_command"], False),
-        "guarded_upgrade_check_ports": (False, bool(parameters["check_ports"])),
     }
     return Needs(
         root=tuple(name for name, (root, dummy) in steps.items() if root), python=tuple(name for name, (dummy, python) in steps.items() if python),

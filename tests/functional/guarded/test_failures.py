@@ -84,8 +84,8 @@ def test_trouble_with_the_restore_itself(upgrades: UpgradeRunner) -> None:
         "web1": {"kind": "status", "status": 500, "apply": False}, "web2": {"kind": "status", "status": 500, "apply": True},
         "web5": {"kind": "drop_after"}, "app1": {"kind": "drop_before"},
     })
-    assert upgrades.record("web1")["reason"].startswith("Wait for the ports")
-    assert upgrades.record("web2")["reason"].startswith("Wait for the URLs")
+    assert "check port 9: does not accept connections (Connection refused)" in upgrades.record("web1")["reason"]
+    assert "check http://127.0.0.1:9/: no response (Connection refused)" in upgrades.record("web2")["reason"]
 
 
 @pytest.mark.slow
@@ -101,9 +101,9 @@ def all_are_rolled_back_despite(upgrades: UpgradeRunner, failures: dict[str, dic
         upgrades.sandbox.admin.fault(operation="snapshots.restore", server=host, cloud=cloud, **failure)
     run = upgrades.run(
         ",".join(failures), "--forks", "6", playbook=upgrades.host_pinned_playbook(), check_timeout=8, grace_period=120,
-        tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}), baseline=False,
-        check_ports="{{ [9] if inventory_hostname == 'web1' else [] }}",
-        check_urls="{{ ['http://127.0.0.1:9/'] if inventory_hostname == 'web2' else [] }}",
+        tasks=upgrades.tasks("upgrade", CHANGE, {**FAIL, "when": "inventory_hostname not in ['web1', 'web2']"}),
+        checks="{{ [{'port': 9, 'baseline': false}] if inventory_hostname == 'web1'"
+               " else [{'url': 'http://127.0.0.1:9/', 'baseline': false}] if inventory_hostname == 'web2' else [] }}",
     )
     assert run.status == 2, run.output
     for host in failures:

@@ -24,7 +24,8 @@ def upgrade(upgrades: UpgradeRunner, hosts: str, *arguments: str, tasks: str) ->
     of_one = next(iter(sandbox_inventory["children"].values()))["hosts"]["web1"]
     not_these = ("rewind_", "ansible_host", "ansible_port")  # those come from the plugin
     variables = {key: value for key, value in {**sandbox_inventory["vars"], **of_one}.items() if not key.startswith(not_these)}
-    variables |= {"guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_grace_period": 5}
+    variables |= {"guarded_upgrade_timeout": 60, "guarded_upgrade_check_timeout": 30, "guarded_upgrade_soak_time": 0}
+    variables |= {"guarded_upgrade_grace_period": 5}
     (upgrades.directory / "group_vars").mkdir(exist_ok=True)
     (upgrades.directory / "group_vars" / "all.yml").write_text(yaml.safe_dump(variables), encoding="utf-8")
     given = ("-e", f"target={hosts}", "-e", f"guarded_upgrade_tasks={tasks}", *arguments)

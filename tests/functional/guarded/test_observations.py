@@ -168,21 +168,21 @@ def web_server() -> Iterator[str]:
 def test_a_check_that_fails_before_the_upgrade_starts_none(upgrades: UpgradeRunner, web_server: str, tmp_path: Path) -> None:
     """At once a port, a URL and a file of checks fail before, and one passes though its URL requires a login; the proxy is not used."""
     checks = upgrades.tasks("checks", {"name": "Ask the shop", "ansible.builtin.command": "test -e /nowhere", "when": "inventory_hostname == 'web3'"})
-    urls = [{"url": f"{web_server}/401", "status_code": [200, 401]}, {"url": f"{web_server}/204", "status_code": 204}, f"{web_server}/200"]
+    urls = [{"url": f"{web_server}/401", "status": [200, 401]}, {"url": f"{web_server}/204", "status": 204}, {"url": f"{web_server}/200"}, checks]
     run = upgrades.run(
         "web1,web2,web3,web4", "--forks", "4", playbook=upgrades.host_pinned_playbook(), tasks=upgrades.tasks("upgrade", CHANGE), check_timeout=120,
-        check_ports="{{ [9] if inventory_hostname == 'web1' else [] }}", checks=checks,
-        check_urls=f"{{{{ {urls} + (['{web_server}/500'] if inventory_hostname == 'web2' else []) }}}}",
+        checks=f"{{{{ {urls} + ([{{'port': 9}}] if inventory_hostname == 'web1' else []) + "
+               f"([{{'url': '{web_server}/500'}}] if inventory_hostname == 'web2' else []) }}}}",
         environment={"http_proxy": "http://127.0.0.1:9", "no_proxy": upgrades.sandbox.vpsorg_url.split("//")[1]},
     )
     assert outcomes(run) == {**dict.fromkeys(("web1", "web2", "web3"), "not_started"), "web4": "upgraded"}, run.output
     for host in ("web1", "web2", "web3"):
         upgrades.assert_untouched(host)
-    for expected in ("127.0.0.1:9", "Status code was 500", "Ask the shop", "set guarded_upgrade_baseline to false"):
+    for expected in ("check port 9: does not accept", "responds with status 500", "Ask the shop", "level: warn", "baseline: false"):
         assert expected in run.stdout
 
 
 def test_without_a_baseline_the_upgrade_may_repair_what_the_checks_find(upgrades: UpgradeRunner) -> None:
     checks = upgrades.tasks("checks", {"name": "Check the new file", "ansible.builtin.command": "test -e /etc/changed"})
-    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), checks=checks, baseline=False)
+    run = upgrades.run("web1", tasks=upgrades.tasks("upgrade", CHANGE), checks=[{"tasks": checks, "baseline": False}])
     assert run.status == 0, run.output

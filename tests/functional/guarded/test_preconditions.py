@@ -52,7 +52,7 @@ def test_a_step_that_needs_python(upgrades: UpgradeRunner) -> None:
     playbook = upgrades.playbook("book", {
         "hosts": "{{ target }}", "gather_facts": False, "vars": interpreter, "roles": [{"role": "rewind.vps.guarded_upgrade"}]})
     raw = upgrades.tasks("raw", {"name": "Change", "ansible.builtin.raw": "echo new > /etc/changed"})
-    is_not_started(upgrades, "which guarded_upgrade_check_ports would need (", playbook=playbook, tasks=raw, check_ports=[22])
+    is_not_started(upgrades, "which guarded_upgrade_quiesce_services would need (", playbook=playbook, tasks=raw, quiesce_services=["app"])
 
 
 def test_the_reason_is_in_the_message_and_in_the_table(upgrades: UpgradeRunner) -> None:

@@ -15,12 +15,13 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 README = (ROOT / "README.md").read_text("utf-8")
 EXAMPLE = re.search(r"<!-- example: guarded -->\n```yaml\n(.*?)```", README, re.DOTALL)[1]
 COMMANDS = re.findall(r"^\$ ansible-playbook (rewind\.vps\.(?:guarded_upgrade|rollback|recover|prune)\b[^#\n]*)", README, re.MULTILINE)
+NO_SOAK = "[web:vars]\nguarded_upgrade_soak_time=0\n"
 
 
 @pytest.fixture
 def web(upgrades: UpgradeRunner) -> UpgradeRunner:
     """Two servers in the group web; upgrade.yml and checks.yml lie where the playbook and the person stand."""
-    (upgrades.directory / "web.ini").write_text("[web]\nweb1\nweb2\n", encoding="utf-8")
+    (upgrades.directory / "web.ini").write_text(f"[web]\nweb1\nweb2\n{NO_SOAK}", encoding="utf-8")
     upgrades.tasks("checks", {"ansible.builtin.command": "true"})
     return upgrades
 
@@ -50,7 +51,7 @@ def test_the_commands(web: UpgradeRunner) -> None:
     assert run.status == 0, run.output
     assert "Take snapshot rewind" in run.stdout
     web.assert_untouched("web1")
-    (web.directory / "web.ini").write_text("[web]\nweb1\n", encoding="utf-8")  # one will do
+    (web.directory / "web.ini").write_text(f"[web]\nweb1\n{NO_SOAK}", encoding="utf-8")  # one will do
     run = play(web, *upgrade)
     assert run.status == 0, run.output
     assert web.record("web1")["outcome"] == "upgraded"

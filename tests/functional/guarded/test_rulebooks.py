@@ -26,7 +26,8 @@ def inventory(upgrades: UpgradeRunner) -> str:
     """The sandbox's servers with a group that the rulebooks know, which upgrades C(web1) by changing a file."""
     tasks = upgrades.tasks("upgrade", CHANGE)
     known = yaml.safe_load(Path(upgrades.sandbox.inventory).read_text("utf-8"))
-    known[GROUP] = {"hosts": {"web1": {}}, "vars": {"guarded_upgrade_tasks": tasks, "guarded_upgrade_grace_period": 5}}
+    options = {"guarded_upgrade_tasks": tasks, "guarded_upgrade_grace_period": 5, "guarded_upgrade_soak_time": 0}
+    known[GROUP] = {"hosts": {"web1": {}}, "vars": options}
     path = upgrades.directory / "inventory.yml"
     path.write_text(yaml.safe_dump(known), encoding="utf-8")
     return str(path)

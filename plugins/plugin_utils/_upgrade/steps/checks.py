@@ -2,99 +2,91 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps that observe the server: before the snapshot, after the upgrade, and just before the confirmation.
+"""The checks of the server: before the snapshot, after the upgrade until it has soaked, and after a restore.
 
-What is worse than before the upgrade is observed again until the time for checks is over, as ports and URLs are: services may need time to start.
+What fails is checked again until the time for checks is over: services may need time to start.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from datetime import datetime, timezone
-from typing import Any
+from collections.abc import Callable
 
 from ....module_utils import _errors as errors
-from ....module_utils._errors import RewindError, invalid_argument
+from ....module_utils._errors import RewindError
 from .. import health, outcomes, probe
 from .. import record as states
+from ..attempts import Retry
+from ..checks.base import WARN, Check, Target
+from ..checks.runner import FAILED, PASSED, failures, is_observed, merge_results, observe_checks, result_of
 from ..failure_reason import describe_failure
-from ..record import RunRecord, parse_timestamp
-from ..server_access import ServerAccess, ServerUnavailable
-from .base import OperationFailed, Result, StepBase
+from ..record import RunRecord
+from ..server_access import ServerUnavailable
+from .base import Result
+from .observe import PROBE_TIMEOUT, ObserveSteps
 
 # In seconds.
-PROBE_TIMEOUT = 120  # of one probe, on a server that is busy
-MIN_PROBE_TIMEOUT = 20  # of the last one; two of them end before the guard's grace period
-SETTLE_TIME = 15  # between two probes that must show the same; at most half of the time for the checks
-LONGER_SETTLE_FACTOR = 4  # for a service that has restarted since the upgrade; it is doubled each time that it restarts again
-RETRY_INTERVALS = (2, 4, 8, 15)  # the last one is repeated
-REFUSED_INTERVALS = (5, 15, 30)  # between refused logins, and no more of them
+MIN_SOAK_INTERVAL, MAX_SOAK_INTERVAL = 5, 20  # between two observations of a server that soaks; between them a third of the soak time
+RESTARTED_SOAK_TIME = 60  # at least, if a service has restarted since the upgrade; it is doubled each time that it restarts again
+TASKS_INTERVAL = 5  # before a file of tasks is repeated
 
 
-class CheckSteps(StepBase):
-    """Nothing here changes the server, the files of the role aside."""
+class CheckSteps(ObserveSteps):
+    """Nothing here changes the server."""
 
-    @property
-    def _server(self) -> ServerAccess:
-        if self._context.shell is None:
-            raise invalid_argument("This step needs the host's connection")
-        return self._context.shell
+    # --- before the snapshot
 
-    def _observe_login(self, output: str, *, modules_run: bool) -> dict[str, Any]:
-        """Log in to the server with a connection of its own, and run a module: the open connection does not exist after a restore.
-
-        Args:
-            output: Of the probe.
-            modules_run: A module has run just now, so none needs to be run again.
-
-        Returns:
-            For the result: `stdout`, the same with what was found out, `requires_terminal`, and `ansible_facts`.
+    def _observe_baseline(self) -> list[str]:
+        """Make each check once that has a baseline, and return warnings. Files of tasks are run by the role.
 
         Raises:
-            RewindError: A new login is not possible, so after a restore nothing could be verified.
+            RewindError: A required check fails, so after the upgrade it would roll back a healthy server.
         """
         try:
-            self._server.run("true", PROBE_TIMEOUT, new_login=True)
-            if modules_run or self._server.find_module_problem(PROBE_TIMEOUT) is None:
-                output = re.sub("^begin\r?$", "begin\nmodules run", output, count=1, flags=re.MULTILINE)
+            results = self._observe_checks(lambda check: check["baseline"], lambda seconds: seconds)
         except ServerUnavailable as failure:
-            raise RewindError(
-                f"{self._context.host} can't be probed over a new connection: {failure}", kind=errors.NOT_READY, server=self._context.host,
-                hint="nothing was started. Ansible must be able to log in without a person, also after a restore: try "
-                f"ansible -m ansible.builtin.raw -a true {self._context.host}, with ANSIBLE_SSH_ARGS='-o ControlPath=none'",
-            ) from None
-        return {"stdout": output, "requires_terminal": self._server.requires_terminal, **self._found_facts()}
+            results, problems = [], [str(failure)]
+        else:
+            problems = failures(results)
+        if problems:
+            raise self._baseline_error("; ".join(problems))
+        return [f"Before the upgrade: {problem}" for problem in failures(results, WARN)]
 
-    def _fail_baseline(self) -> Result:
-        """Fail with what a check has observed before the upgrade."""
-        raise RewindError(
-            f"On server {self._record.server_label} a check fails before the upgrade, so after it the check would roll back a healthy server: "
-            f"{describe_failure(self._params['failed_task'], self._params['failed_result'], self._redactor.redact_text)}",
-            kind=errors.NOT_READY, server=self._record.server_label,
-            hint="correct the check or the server, and run again; if the upgrade is to repair the server, set guarded_upgrade_baseline to false",
+    def _baseline_error(self, problem: str) -> RewindError:
+        host = self._context.host
+        return RewindError(
+            f"On {host} a check fails before the upgrade, so after it the check would roll back a healthy server: {problem}",
+            kind=errors.NOT_READY, server=host,
+            hint="correct the check or the server, and run again. If the check only reports, give it level: warn; if it can only pass after the "
+            "upgrade, give it baseline: false",
         )
 
+    # --- after the upgrade
+
     def _start_checks(self) -> Result:
-        """Start the time for the checks with the built-in ones, over a new login. The next step observes the server again.
+        """Start the time for the checks with those that need no task, over a new login. Later steps observe the server again.
 
         Raises:
-            OperationFailed: A new login fails, no module runs any more, or systemd shows a problem until the time for the checks is over.
+            OperationFailed: A new login fails, no module runs any more, or a check fails until the time for the checks is over.
         """
         params = self._params
-        record = self._send(self._record, self._transition(states.CHECKING, params["check_timeout"]))
+        record = self._send(self._record, self._transition(states.CHECKING, params["check_timeout"] + params["soak_time"]))
         before, retry = record.data["before"] or {}, Retry(params["check_timeout"])
-        has_logged_in, runs_modules, is_open = False, not before.get("modules_run"), True
+        has_logged_in, is_open, results = False, True, []
+        runs_modules = not (params["builtin_checks"] and before.get("modules_run"))
         while True:
             is_refused = False
             try:
                 after = probe.parse_probe(self._run_probe(retry.limit(PROBE_TIMEOUT), new_login=not has_logged_in))
                 has_logged_in = True
-                problems = health.find_problems(before, after, check_units=params["check_units"])
+                problems = health.find_problems(before, after) if params["builtin_checks"] else []
                 if not runs_modules:
                     module_problem = self._server.find_module_problem(retry.limit(PROBE_TIMEOUT))
                     runs_modules = module_problem is None
                     problems += [] if runs_modules else [f"no module of Ansible runs there any more, as before the upgrade ({module_problem})"]
+                if not problems:
+                    results = self._observe_checks(lambda check: True, retry.limit)
+                    problems = failures(results)
             except ServerUnavailable as failure:
                 is_refused = failure.is_refused
                 problems = [_describe_login(failure, has_logged_in)]
@@ -102,142 +94,140 @@ class CheckSteps(StepBase):
             if not problems:
                 break
             self._pause_or_fail(record, retry, problems, is_refused, states.CHECKING)
-        record = self._send(record, {"command": "update", "fields": {"after": {**after, "observed_at": time.monotonic()}}})
-        result = self._phase_result(record, params["check_timeout"] - int(retry.elapsed), "The server is as healthy as before the upgrade")
+        fields = {"after": {**after, "observed_at": time.monotonic()}, "check_results": results}
+        record = self._send(record, {"command": "update", "fields": fields})
+        message = "The server is as healthy as before the upgrade" if params["builtin_checks"] else "The server's checks pass"
+        result = self._phase_result(record, params["check_timeout"] - int(retry.elapsed), message)
         facts = {**self._server.facts, **self._context.refresh_facts()}
         return {**result, **({"ansible_facts": facts} if facts else {})}
 
-    def _confirm(self) -> Result:
-        self._require_stable_server(self._record)
-        record = self._send(self._record, self._transition(states.CONFIRMED, None))
-        message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        return {**self._result(record, message, changed=False), **outcomes.outcome_of(record)}
+    def _soak(self) -> Result:
+        """Repeat the checks for the soak time. The role runs files of tasks before and after it."""
+        record, soak_time = self._observe_soak(self._record, self._params["soak_time"]), self._params["soak_time"]
+        record = self._send(record, {"command": "update", "fields": {"soaked": True}})
+        return self._phase_result(record, int(self._check_seconds_left(record)), f"All checks have passed for {soak_time} s")
 
-    def _require_stable_server(self, record: RunRecord) -> None:
-        """Log in and observe the server once more; with systemd some seconds after the first time. A service that restarts is observed longer.
+    def _confirm(self) -> Result:
+        record = self._record
+        # A file of tasks that has failed since, and passed again, restarts it.
+        record = self._observe_soak(record, 0 if record.data.get("soaked") else self._params["soak_time"])
+        record = self._send(record, self._transition(states.CONFIRMED, None))
+        message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
+        warnings = failures(record.data.get("check_results") or [], WARN)
+        return {**self._result(record, message, changed=False), "warnings": warnings, **outcomes.outcome_of(record)}
+
+    def _observe_soak(self, record: RunRecord, soak_time: float) -> RunRecord:
+        """Log in again, and repeat the checks until all have passed for the soak time. A problem that ends restarts it.
 
         Raises:
-            OperationFailed: A new login fails, or the server is worse than before the upgrade, restarts services, or has rebooted, until the time for
-                the checks is over.
+            OperationFailed: A new login fails, a check fails, or the server restarts services or has rebooted, until the time for checks is over.
         """
         earlier, params = record.data.get("after"), self._params
         if earlier is None:
-            return
-        before, retry = health.with_services_of(record.data["before"] or {}, earlier), Retry(self._seconds_left(record))
-        check_units = params["check_units"] and before.get("failed_units") is not None
-        shortest = min(SETTLE_TIME, params["check_timeout"] // 2) if check_units else 0
-        settle_seconds = shortest * (LONGER_SETTLE_FACTOR if health.has_restarted_since(before, earlier) else 1)
-        has_logged_in, is_open = False, True
+            return record
+        is_builtin, results = params["builtin_checks"], record.data.get("check_results") or []
+        before, retry = health.with_services_of(record.data["before"] or {}, earlier), Retry(self._check_seconds_left(record))
+        if soak_time and is_builtin and health.has_restarted_since(before, earlier):
+            soak_time = max(soak_time, RESTARTED_SOAK_TIME)
+        has_logged_in, is_open, shortest = False, True, min(soak_time, params["soak_time"])
         while True:
             if earlier is not None:
-                pause = earlier["observed_at"] + settle_seconds - time.monotonic()
-                time.sleep(max(0.0, min(pause, max(shortest, retry.left))))
+                pause = earlier["observed_at"] + (soak_time if retry.left > 0 else shortest) - time.monotonic()
+                time.sleep(max(0.0, min(pause, max(MIN_SOAK_INTERVAL, soak_time / 3), MAX_SOAK_INTERVAL)))
             is_refused = False
             try:
                 output = self._run_probe(retry.limit(PROBE_TIMEOUT), new_login=not has_logged_in)
                 has_logged_in = True
                 later = {**probe.parse_probe(output), "observed_at": time.monotonic()}
-                problems = health.find_problems(before, later, check_units=check_units)
-                changes = health.find_changes(before, earlier, later, check_units=check_units) if earlier is not None else []
-                if earlier is not None and not problems and not changes:
-                    return
-                if changes or health.restarting_units(before, later):
-                    retry.require(min(settle_seconds, shortest * LONGER_SETTLE_FACTOR))
-                    settle_seconds *= 2
-                earlier = None if problems else later
+                problems = health.find_problems(before, later) if is_builtin else []
+                changes = health.find_changes(before, earlier, later) if earlier is not None and is_builtin else []
+                if not problems and not changes:
+                    results = merge_results(results, self._observe_checks(lambda check: True, retry.limit))
+                    problems = failures(results)
+                if not problems and not changes:
+                    earlier = earlier or later
+                    # A longer soak ends with the time for checks.
+                    if later["observed_at"] - earlier["observed_at"] >= (soak_time if retry.left > 0 else shortest) - 0.01:
+                        fields = {"after": later, "check_results": results}
+                        return self._send(record, {"command": "update", "fields": fields})
+                    continue
+                if changes or is_builtin and health.restarting_units(before, later):
+                    retry.require(min(soak_time, RESTARTED_SOAK_TIME))
+                    soak_time = max(RESTARTED_SOAK_TIME, 2 * soak_time)
+                earlier, soak_time, shortest = None if problems else later, max(soak_time, params["soak_time"]), params["soak_time"]
             except ServerUnavailable as failure:
                 problems, changes, is_refused, earlier = [_describe_login(failure, has_logged_in)], [], failure.is_refused, None
                 is_open = is_open and self._server.keep_open()
-            if problems or changes:
-                self._pause_or_fail(record, retry, problems + changes, is_refused, states.CHECKING)
+            self._pause_or_fail(record, retry, problems + changes, is_refused, states.CHECKING)
 
-    def _observe_restarts(self, record: RunRecord) -> dict[str, Any]:
-        """Return the observation before the upgrade, with the services that have restarted since: they do so without an upgrade, too."""
-        before = record.data["before"] or {}
-        if not any((before.get("restarts") or {}).values()):
-            return before
-        try:
-            return health.with_restarts_between(before, probe.parse_probe(self._run_probe(PROBE_TIMEOUT)))
-        except ServerUnavailable:
-            return before
+    def _check_failed(self) -> Result:
+        """A file of tasks has failed. Pause before the role repeats it.
 
-    def _run_probe(self, seconds: float, *, new_login: bool = False) -> str:
-        text = self._server.run(self._params["script"], seconds, new_login=new_login)
-        if probe.parse_probe(text) is None:
-            raise ServerUnavailable(f"the probe did not complete; its output ends with: {' '.join(text[-300:].split()) or 'nothing'}")
-        return text
-
-    def _found_facts(self) -> Result:
-        return {"ansible_facts": self._server.facts} if self._server.facts else {}
-
-    def _pause_or_fail(self, record: RunRecord, retry: Retry, problems: list[str], is_refused: bool, state: str) -> None:
-        """Wait before the next attempt, or raise OperationFailed if it is the last one or the guard has acted.
-
-        The result has the run, as that of a step that succeeds: the rollback then fetches the server's logs.
+        Raises:
+            RewindError: It fails before the upgrade, or the time for checks is over.
         """
-        seconds = retry.next_pause(is_refused)
-        current = RunRecord.load(record.path)
-        if seconds is None or current.state != state:
-            error = RewindError(
-                f"Server {record.server_label} is worse than before its upgrade, observed for {retry.elapsed:.0f} s: {'; '.join(problems)}",
-                kind=errors.OPERATION_FAILED, outcome=errors.FAILED, server=record.server_label,
+        params, check, record = self._params, self._params["check"], self._record
+        problem = describe_failure(params["failed_task"], params["failed_result"], self._redactor.redact_text)
+        result = {"changed": False, "msg": f"Check {check['label']} fails: {problem}", "repeat": False}
+        is_checking = record.state == states.CHECKING
+        if check["level"] == WARN:
+            if is_checking:
+                self._record_results(record, [result_of(check, FAILED, problem)])
+            return {**result, "warnings": [result["msg"]]}
+        if record.state in states.UNARMED_STATES:
+            raise self._baseline_error(f"check {check['label']}: {problem}")
+        seconds = params["deadline"] - time.time()
+        if seconds <= 1 or record.state in (states.RESTORING, *states.ARMED_STATES) and not is_checking:
+            raise RewindError(
+                f"On server {record.server_label} check {check['label']} fails: {problem}", kind=errors.OPERATION_FAILED, outcome=errors.FAILED,
+                server=record.server_label,
             )
-            raise OperationFailed({**self._result(current, error.format(), changed=False), "failed": True, "error": error.to_result()})
-        self._context.progress(f"{'; '.join(problems)}; observing again in {seconds:.0f} s")
-        time.sleep(seconds)
+        if is_checking and record.data.get("soaked"):
+            self._send(record, {"command": "update", "fields": {"soaked": False}})
+        pause = min(TASKS_INTERVAL, seconds)
+        self._context.progress(f"{result['msg']}; repeating it in {pause:.0f} s")
+        time.sleep(pause)
+        return {**result, "repeat": True}
 
-    @staticmethod
-    def _seconds_left(record: RunRecord) -> float:
-        """Return what is left of the time of the phase that the upgrade is in."""
-        started_at = parse_timestamp(record.data["history"][-1]["at"])
-        return (record.data.get("seconds_allowed") or 0) - (datetime.now(timezone.utc) - started_at).total_seconds()
+    # --- after a restore
 
-    def _phase_result(self, record: RunRecord, seconds: int, message: str) -> Result:
-        result = self._result(record, message, changed=False)
-        result["run"]["deadline"] = int(time.time()) + max(1, seconds)
-        return result
+    def _check_restored(self) -> Result:
+        """Make the checks that could pass before the upgrade, until they pass or the time for checks is over. Does not fail."""
+        record, retry = self._record, Retry(self._params["check_timeout"])
+        while True:
+            is_refused = False
+            try:
+                results = self._observe_checks(lambda check: check["baseline"], retry.limit)
+                problems = failures(results)
+            except ServerUnavailable as failure:
+                problems, is_refused = [str(failure)], failure.is_refused
+            pause = retry.next_pause(is_refused) if problems else None
+            if pause is None:
+                break
+            self._context.progress(f"{'; '.join(problems)}; checking again in {pause:.0f} s")
+            time.sleep(pause)
+        has_checks = any(check["baseline"] for check in self._run.get("checks") or [])
+        checks_result = FAILED if problems else PASSED if has_checks else "not_run"
+        message = "; ".join(problems) or f"The checks have {checks_result.replace('_', ' ')}"
+        return {**self._phase_result(record, int(retry.left), message), "checks_result": checks_result}
+
+    # --- the same for all of them
+
+    def _observe_checks(self, is_wanted: Callable[[Check], bool], limit: Callable[[float], float]) -> list[dict[str, str]]:
+        checks = [check for check in self._run.get("checks") or [] if is_observed(check) and is_wanted(check)]
+        if not checks:
+            return []
+        target = Target(self._server, self._context.address or self._context.host)
+        return observe_checks(checks, target, limit, self._redactor.redact_text)
+
+    def _record_results(self, record: RunRecord, results: list[dict[str, str]]) -> RunRecord:
+        merged = merge_results(record.data.get("check_results") or [], results)
+        return self._send(record, {"command": "update", "fields": {"check_results": merged}})
+
+    def _check_seconds_left(self, record: RunRecord) -> float:
+        """Return what is left of the time for checks; the soak may follow it."""
+        return self._seconds_left(record) - self._params["soak_time"]
 
 
 def _describe_login(failure: ServerUnavailable, has_logged_in: bool) -> str:
     return str(failure) if has_logged_in else f"a new login is not possible ({failure})"
-
-
-class Retry:
-    """Pauses between attempts within some time. The last pause is cut, so that an attempt is made at its end."""
-
-    def __init__(self, seconds: float) -> None:
-        self._started = time.monotonic()
-        self._seconds = seconds
-        self._attempts = 0
-        self._refusals = 0
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def left(self) -> float:
-        return self._seconds - self.elapsed
-
-    def require(self, seconds: float) -> None:
-        """Make no more attempts if less time is left: a shorter observation would prove nothing."""
-        if self.left < seconds:
-            self.stop()
-
-    def stop(self) -> None:
-        """Make no more attempts."""
-        self._seconds = 0
-
-    def limit(self, seconds: float) -> float:
-        """Return the limit of one attempt: otherwise one that hangs would outlast the time, and the guard would act before the reason is known."""
-        return max(MIN_PROBE_TIMEOUT, min(seconds, self.left))
-
-    def next_pause(self, is_refused: bool) -> float | None:
-        """Return the seconds until the next attempt; None if there is none."""
-        left = self.left
-        self._refusals += is_refused
-        if left <= 0 or self._refusals > len(REFUSED_INTERVALS):
-            return None
-        interval = REFUSED_INTERVALS[self._refusals - 1] if is_refused else RETRY_INTERVALS[min(self._attempts, len(RETRY_INTERVALS) - 1)]
-        self._attempts += 1
-        return min(interval, left)

@@ -18,6 +18,9 @@ from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
 from .. import evidence, planning, probe
 from .. import record as states
+from ..checks import tasks
+from ..checks.parsing import OPTION as CHECKS_OPTION
+from ..checks.parsing import parse_checks
 from ..record import MARKER_PREFIX, RunRecord, write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result
 from .controller import ControllerSteps
@@ -28,7 +31,7 @@ class PrepareSteps(ControllerSteps):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("tasks", "checks", "notify_tasks", roles=params["roles"])
+        files, warnings = self._validate_files("tasks", "notify_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         self._require_space()
         name = self._new_snapshot_name
@@ -65,7 +68,7 @@ class PrepareSteps(ControllerSteps):
 
     def _find_interrupted(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("checks", "notify_tasks")
+        files, warnings = self._validate_files("notify_tasks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -88,7 +91,7 @@ class PrepareSteps(ControllerSteps):
 
     def _find_last(self) -> Result:
         """Return the last run with a snapshot, and what a restore would discard."""
-        files, warnings = self._validate_files("checks")
+        files, warnings = self._validate_files()
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         if is_guard_running(server_records.lock_path):
@@ -149,18 +152,26 @@ class PrepareSteps(ControllerSteps):
         block = {"name": "Use the play's collections", "collections": self._context.user_collections(), "block": [include]}
         write_private(Path(run["include_file"]), json.dumps([block]))
 
-    def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> tuple[dict[str, list[str]], list[str]]:
-        """Return the paths of the user's files by option, when they and the play can be guarded, and warnings."""
+    def _validate_files(self, *options: str, roles: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+        """Return `checks`, and the paths of the user's files by option, when they and the play can be guarded, and warnings."""
         context = self._context
         self._check_selection(options, list(roles))
+        checks = parse_checks(self._params["checks"])
         files = {name: planning.resolve_task_files(f"guarded_upgrade_{name}", self._params[name], context.search_paths) for name in options}
+        file_checks = [check for check in checks if check["type"] == tasks.NAME]
+        paths = planning.resolve_task_files(CHECKS_OPTION, [check["options"]["tasks"] for check in file_checks], context.search_paths)
+        for check, path in zip(file_checks, paths):
+            check["options"]["tasks"] = path
         planning.validate_play(context)
-        others = [path for name, paths in files.items() if name != "tasks" for path in paths]
-        return files, context.check_tasks(files.get("tasks"), list(roles), others)
+        others = [*paths, *(path for name, names in files.items() if name != "tasks" for path in names)]
+        return {**files, "checks": checks}, context.check_tasks(files.get("tasks"), list(roles), others)
 
     def _check_selection(self, options: Sequence[str], roles: list[str]) -> None:
         """Comes first: where tags do not select the role, errors in its files do not matter."""
         files = []
+        with contextlib.suppress(RewindError):
+            names = [check["options"]["tasks"] for check in parse_checks(self._params["checks"]) if check["type"] == tasks.NAME]
+            files += planning.resolve_task_files(CHECKS_OPTION, names, self._context.search_paths)
         for name in options:
             with contextlib.suppress(RewindError):
                 files += planning.resolve_task_files(name, self._params[name], self._context.search_paths)
@@ -249,7 +260,8 @@ class PrepareSteps(ControllerSteps):
             "server": {key: run["server"].get(key) for key in ("id", "name", "address")},
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
-            "verification": [], "run": {}, "tasks": run["tasks"], "checks": run["checks"], "roles": self._params["roles"],
+            "verification": [], "run": {}, "tasks": run["tasks"], "checks": [check["label"] for check in run["checks"]],
+            "roles": self._params["roles"],
         }
 
     def _request_snapshot(self) -> Result:

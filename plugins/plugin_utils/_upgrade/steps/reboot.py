@@ -12,16 +12,17 @@ import shlex
 
 from .. import reboot
 from .. import record as states
+from ..attempts import Retry
 from ..server_access import ServerUnavailable
 from .base import Result
-from .checks import PROBE_TIMEOUT, CheckSteps, Retry
+from .observe import PROBE_TIMEOUT, ObserveSteps
 
 REBOOT_CHECK_TIMEOUT = 180  # a package manager may read its repositories
 REBOOT_COMMAND = "PATH=$PATH:/usr/sbin:/sbin; shutdown -r now || reboot"
 BOOT_ID_SCRIPT = "cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.boottime"
 
 
-class RebootSteps(CheckSteps):
+class RebootSteps(ObserveSteps):
     """A shell on the server is enough."""
 
     def _detect_reboot(self) -> Result:

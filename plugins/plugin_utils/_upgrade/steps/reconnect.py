@@ -32,7 +32,7 @@ class ReconnectStep(StepBase):
         message = f"Server {context.host} does not answer: {error}" if error else f"Server {context.host} answers"
         result = {"changed": False, "msg": message, "stdout": output, "connection_error": error}
         # Modules may write files, and a restored server stays as its snapshot unless the user's checks run there.
-        has_modules_to_run = bool(run.get("checks") or params["check_ports"] or params["quiesce_services"])
+        has_modules_to_run = bool(run.get("checks") or params["quiesce_services"])
         return {**result, **self._current_facts()} if has_modules_to_run and not error else result
 
     def _wait_for_startup(self, output: str) -> str:

@@ -50,11 +50,13 @@ class ServerSteps(CheckSteps):
             raise obstacle
         facts = self._require_python(needs) if needs.python else {}
         login = self._observe_login(output, modules_run=bool(needs.python))
+        warnings = [] if context.check_mode else self._observe_baseline()
         interpreter = {name: value for name, value in facts.items() if name.startswith("discovered_interpreter_")}
         return {
             "changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": facts.get("ansible_pkg_mgr"),
             "modules_run": bool((parse_probe(login["stdout"]) or {}).get("modules_run")),
-            "lock_script": f"\n{package_locks.lock_script()}", **({"ansible_facts": interpreter} if interpreter else {}), **login,
+            "warnings": warnings, "lock_script": f"\n{package_locks.lock_script()}",
+            **({"ansible_facts": interpreter} if interpreter else {}), **login,
         }
 
     def _wait_for_quiet_server(self, needs: server_check.Needs) -> str:
@@ -65,7 +67,7 @@ class ServerSteps(CheckSteps):
         context, params = self._context, self._params
         script = preflight_script(self._run["marker"], needs.packages, test_write=not context.check_mode) + self._script
         output = self._run_script(script)
-        deadline = Deadline(STARTUP_TIMEOUT if params["check_units"] and not context.check_mode else 0, context.clock)
+        deadline = Deadline(STARTUP_TIMEOUT if params["builtin_checks"] and not context.check_mode else 0, context.clock)
         if server_check.is_booting(output) and deadline.remaining > 0:
             context.progress("waiting for the server to finish its startup")
         while server_check.is_booting(output) and deadline.remaining > 0:

@@ -89,7 +89,7 @@ def action(monkeypatch):
 # --- where an option comes from
 
 
-@pytest.mark.parametrize(("name", "value"), [("keep_snapshots", 7), ("stop_server", True), ("tasks", ["/a", "/b"]), ("check_ports", [7, 8])])
+@pytest.mark.parametrize(("name", "value"), [("keep_snapshots", 7), ("stop_server", True), ("tasks", ["/a", "/b"]), ("checks", [{"port": 7}])])
 def test_a_role_option_comes_from_the_task_or_from_the_run(action, name, value):
     assert action.parameters(options={name: value})[name] == value
     assert action.parameters({"run": {"options": {name: value}}})[name] == value
@@ -139,7 +139,8 @@ def test_the_tasks_environment_is_the_last_resort_and_does_not_stay(action, monk
 @pytest.mark.parametrize(("name", "low", "high"), [(name, low, high) for name, (low, high) in RANGES.items()])
 def test_ranges(action, name, low, high):
     def given(value):
-        return {"options": {name: value}} if name in ROLE_OPTIONS else {f"guarded_upgrade_{name}": value}
+        fits = {"check_timeout": {"soak_time": 0}, "soak_time": {"check_timeout": 86400}}.get(name, {})
+        return {"options": {**fits, name: value}} if name in ROLE_OPTIONS else {f"guarded_upgrade_{name}": value}
 
     for value in (low, high):
         assert action.parameters(**given(value))[name] == value
@@ -149,6 +150,13 @@ def test_ranges(action, name, low, high):
         assert result["failed"] and not result["changed"] and result["error"]["kind"] == "invalid_argument"
         assert name in result["msg"] and f"from {low} to {high}, not {value}" in result["msg"]
     assert len(action.seen) == done
+
+
+@pytest.mark.parametrize("options", [{"soak_time": 300}, {"check_timeout": 30}, {"check_timeout": 20, "soak_time": 60}])
+def test_a_soak_that_does_not_fit(action, options):
+    result = action.run(options=options)
+    assert result["failed"] and result["error"]["kind"] == "invalid_argument" and not action.seen
+    assert "soak_time" in result["msg"] and "must be shorter than check_timeout" in result["msg"]
 
 
 @pytest.mark.parametrize("prefix", ["re-wind", "re wind", "rewind_", "ş", "rewind\n", "*", "²", "re?"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from guard_builders import RUN_ID, FakeActions, guard_in, run_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import attempts, process_identity
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.checks.parsing import parse_checks
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, ROLE_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.probe import parse_probe
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_access import ServerUnavailable
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base, checks
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import OperationFailed, Steps, base
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps.reboot import BOOT_ID_SCRIPT
 
 HEALTHY = "begin\nboot 11111111-1111\nunits known\nsystem running\nend\n"
@@ -76,6 +78,38 @@ class Server:
         return self.module_problems.pop(0) if len(self.module_problems) > 1 else self.module_problems[0]
 
 
+class Local(Server):
+    """Runs the commands of checks on this machine."""
+
+    def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
+        if "check-status" in script:
+            return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+        return super().run(script, seconds, new_login=new_login)
+
+
+class EventClock(FakeClock):
+    """A clock with actions at some times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._actions: list[tuple[float, Callable[[], object]]] = []
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Run an action so many seconds from now."""
+        self._actions.append((self.now + seconds, action))
+
+    def _pass(self, seconds: float) -> None:
+        super()._pass(seconds)
+        due = [item for item in self._actions if item[0] <= self.now]
+        self._actions = [item for item in self._actions if item[0] > self.now]
+        for _seconds, action in due:
+            action()
+
+
+def check(name: str, level: str = "required") -> dict[str, Any]:
+    return parse_checks([{"tasks": name, "level": level}])[0]
+
+
 class Upgrade:
     """An upgrade whose guard answers, up to the checks.
 
@@ -83,12 +117,13 @@ class Upgrade:
     """
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.directory, self.clock = directory, FakeClock()
+        self.directory, self.clock = directory, EventClock()
         self.guard: Any = None
         self.context_fields: dict[str, Any] = {}
+        self.checks: list[dict[str, Any]] = []
         monkeypatch.setattr(base, "send_request", lambda record, request, on_idle=None: RunRecord(record.path, self.guard.handle(request)["record"]))
-        monkeypatch.setattr(checks.time, "sleep", self.clock.sleep)
-        monkeypatch.setattr(checks.time, "monotonic", self.clock.monotonic)
+        monkeypatch.setattr(attempts.time, "sleep", self.clock.sleep)
+        monkeypatch.setattr(attempts.time, "monotonic", self.clock.monotonic)
 
     def start(self, state: str = states.UPGRADING, before: str = HEALTHY, **fields: Any) -> None:
         self.clock.sleeps.clear()
@@ -110,7 +145,8 @@ class Upgrade:
         given = {"step": step, "provider": "vpsorg", "api_token": "x", "api_url": "https://cloud.example", "state_dir": str(self.directory),
                  "script": "the script", **options}
         if self.guard:
-            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "run_id": RUN_ID}
+            given["run"] = {"run_record": str(self.record.path), "connection": "ssh", "next": "upgrade", "run_id": RUN_ID,
+                            "checks": self.checks}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(given)
         assert not validation.error_messages
         context = run_context(
@@ -144,7 +180,7 @@ def test_both_observations_log_in_again(upgrade: Upgrade) -> None:
     upgrade.start()
     server = Server(HEALTHY)
     upgrade.check(server)
-    assert server.logins == [True, True]
+    assert server.logins == [True, True, False, False] and upgrade.seconds == 30
     assert upgrade.record.state == states.CONFIRMED
 
 
@@ -189,7 +225,7 @@ def test_a_login_that_works_after_a_while_is_enough(upgrade: Upgrade) -> None:
     upgrade.start()
     server = Server(SILENT, REFUSED, SILENT, HEALTHY)
     upgrade.check(server)
-    assert server.logins == [True] * 5
+    assert server.logins == [True] * 5 + [False] * 2
 
 
 # --- modules
@@ -251,7 +287,7 @@ def test_a_server_that_hangs_does_not_outlast_the_time_for_checks(upgrade: Upgra
     server.outputs = [hang]
     upgrade.fails(server, "no answer")
     assert server.limits[0] == 120 and server.limits[-1] <= 60
-    assert upgrade.seconds <= 300 + checks.MIN_PROBE_TIMEOUT
+    assert upgrade.seconds <= 300 + attempts.MIN_PROBE_TIMEOUT
 
 
 @pytest.mark.parametrize("problem", [
@@ -284,13 +320,13 @@ def test_what_happens_some_seconds_later(upgrade: Upgrade, later: Any) -> None:
     growing = (output(f"restarts {count} nginx.service") for count in itertools.count(3))
     server = Server(HEALTHY, (lambda: next(growing)) if isinstance(later, str) and "restarts" in later else later)
     upgrade.fails(server, "is worse than before its upgrade")
-    assert upgrade.seconds >= 295
+    assert upgrade.seconds >= 235, "less than the longer soak of a service that restarts proves nothing"
     upgrade.start()
     upgrade.check(Server(HEALTHY, later, HEALTHY))
     assert upgrade.record.state == states.CONFIRMED
 
 
-def test_two_probes_that_show_the_same_are_some_seconds_apart(upgrade: Upgrade) -> None:
+def test_a_problem_restarts_the_soak(upgrade: Upgrade) -> None:
     upgrade.start()
     times: list[float] = []
 
@@ -299,7 +335,7 @@ def test_two_probes_that_show_the_same_are_some_seconds_apart(upgrade: Upgrade) 
         return output("unit nginx.service") if len(times) == 2 else HEALTHY
 
     upgrade.check(Server(probe_now))
-    assert len(times) == 4 and times[1] - times[0] >= 15 and times[3] - times[2] >= 15, times
+    assert len(times) == 6 and times[-1] - times[2] >= 30, times
 
 
 def test_the_time_of_the_users_checks_counts(upgrade: Upgrade) -> None:
@@ -321,16 +357,17 @@ def test_a_reboot_by_itself_starts_the_observation_again(upgrade: Upgrade) -> No
 
 def test_short_time_for_checks_has_a_short_pause(upgrade: Upgrade) -> None:
     upgrade.start()
-    upgrade.check(Server(HEALTHY), check_timeout=6)
-    assert upgrade.seconds <= 6
+    upgrade.check(Server(HEALTHY), check_timeout=6, soak_time=3)
+    assert upgrade.seconds == 3
 
 
-@pytest.mark.parametrize(("before", "options"), [("boot 11111111-1111\nend\n", {}), (HEALTHY, {"check_units": False})])
-def test_without_systemd_or_its_checks_there_is_no_pause(upgrade: Upgrade, before: str, options: dict[str, Any]) -> None:
-    upgrade.start(before=before)
-    server = Server("boot 11111111-1111\nend\n")
-    upgrade.check(server, **options)
-    assert server.logins == [True, True] and upgrade.seconds == 0
+@pytest.mark.parametrize(("before", "options"), [("boot 11111111-1111\nend\n", {}), (HEALTHY, {"builtin_checks": False})])
+def test_without_systemd_or_the_builtin_checks_the_server_soaks_too(upgrade: Upgrade, before: str, options: dict[str, Any]) -> None:
+    for soak_time in (0, 30):
+        upgrade.start(before=before)
+        server = Server("boot 11111111-1111\nend\n")
+        upgrade.check(server, **options, soak_time=soak_time)
+        assert server.logins[:2] == [True, True] and upgrade.seconds == soak_time
 
 
 @pytest.mark.parametrize("period", [15, 20, 25, 40])
@@ -361,7 +398,7 @@ def test_a_service_that_has_restarted_once_is_observed_longer(upgrade: Upgrade) 
     assert upgrade.seconds == 60
     upgrade.start(before=output("restarts 1 shop.service"))
     upgrade.check(Server(output("restarts 1 shop.service")))
-    assert upgrade.seconds == 15
+    assert upgrade.seconds == 30
 
 
 @pytest.mark.parametrize("before", [output("running shop.service"), HEALTHY])
@@ -451,17 +488,96 @@ def test_a_reboot_command_that_is_sent_again_reboots_once(upgrade: Upgrade) -> N
         assert subprocess.run(["sh", "-c", server.scripts[1]], capture_output=True, text=True, check=True).stdout == printed
 
 
+# --- files of tasks, which the role runs
+
+
 @pytest.mark.parametrize(("result", "observed"), [
     ({"failed": True, "msg": "Timeout when waiting for 127.0.0.1:81"}, "Wait for the ports: Timeout when waiting for 127.0.0.1:81"),
     ({"msg": "One or more items failed", "results": [{"changed": False}, {"failed": True, "msg": "Status code was 500"}]},
      "Wait for the ports: Status code was 500"),
     ({"msg": "non-zero return code", "stderr": "the shop is closed"}, "Wait for the ports: the shop is closed"),
-    ({"msg": "non-zero return code", "stdout": "it says x-secret-token"}, "it says ********"), ({}, "Wait for the ports: failed"),
+    ({"msg": "non-zero return code", "stdout": "it says x-secret-token"}, "Wait for the ports: it says ********"), ({}, "Wait for the ports: failed"),
     (None, "Wait for the ports: failed"),
 ])
 def test_a_failing_baseline_names_what_it_observed_and_the_remedies(upgrade: Upgrade, result: Any, observed: str) -> None:
     upgrade.start(states.PLANNED)
+    failed = {"failed_task": {"name": "Wait for the ports"}, "failed_result": result, "api_token": "x-secret-token", "check": check("smoke.yml")}
     with pytest.raises(RewindError) as caught:
-        upgrade.run("fail_baseline", Server(HEALTHY), failed_task={"name": "Wait for the ports"}, failed_result=result, api_token="x-secret-token")
+        upgrade.run("check_failed", Server(HEALTHY), **failed)
     assert caught.value.outcome == errors.NOT_APPLIED
-    assert observed in caught.value.message and "guarded_upgrade_baseline" in caught.value.hint
+    assert f"check smoke.yml: {observed}" in caught.value.message and "level: warn" in caught.value.hint and "baseline: false" in caught.value.hint
+    found = upgrade.run("check_failed", Server(HEALTHY), **{**failed, "check": check("smoke.yml", level="warn")})
+    assert not found["repeat"] and observed in found["warnings"][0]
+
+
+def test_a_file_of_tasks_is_repeated_until_its_time_is_over(upgrade: Upgrade) -> None:
+    failed = {"check": check("smoke.yml"), "failed_task": {"name": "Ask the shop"}, "failed_result": {"msg": "closed"}}
+    upgrade.start()
+    upgrade.run("start_checks", Server(HEALTHY))
+    upgrade.run("soak", Server(HEALTHY))
+    assert upgrade.record.data["soaked"]
+    found = upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()) + 60)
+    assert found["repeat"] and upgrade.seconds == 30 + 5 and not upgrade.record.data["soaked"], "the soak starts again"
+    upgrade.run("confirm", Server(HEALTHY))
+    assert upgrade.seconds >= 30 + 5 + 25
+    upgrade.start()
+    upgrade.run("start_checks", Server(HEALTHY))
+    with pytest.raises(RewindError, match=r"check smoke\.yml fails: Ask the shop: closed") as caught:
+        upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()))
+    assert caught.value.outcome == errors.FAILED
+
+
+def test_after_the_soak_the_confirmation_only_logs_in_again(upgrade: Upgrade) -> None:
+    upgrade.start()
+    server = Server(HEALTHY)
+    upgrade.run("start_checks", server)
+    upgrade.run("soak", server)
+    upgrade.run("confirm", server)
+    assert upgrade.seconds == 30 and server.logins[-1] and upgrade.record.state == states.CONFIRMED
+
+
+# --- checks that the action makes
+
+
+def test_a_check_that_fails_until_the_time_is_over(upgrade: Upgrade, tmp_path: Path) -> None:
+    upgrade.start()
+    upgrade.checks = parse_checks([{"command": f"cat {tmp_path}/ready"}])
+    upgrade.fails(Local(HEALTHY), "check cat ")
+    assert 295 <= upgrade.seconds <= 315 and upgrade.record.data["outcome"] is None
+
+
+def test_a_check_that_passes_later_and_one_that_only_warns(upgrade: Upgrade, tmp_path: Path) -> None:
+    upgrade.start()
+    upgrade.checks = parse_checks([{"command": f"cat {tmp_path}/ready"}, {"command": "echo closed; exit 3", "level": "warn"}])
+    upgrade.clock.at(20, lambda: (tmp_path / "ready").write_text("yes"))
+    upgrade.run("start_checks", Local(HEALTHY))
+    found = upgrade.run("confirm", Local(HEALTHY))
+    assert 20 <= upgrade.seconds <= 70 and found["warnings"] == ["check echo closed; exit 3: status 3: closed"]
+    results = upgrade.record.data["check_results"]
+    assert [(item["level"], item["result"]) for item in results] == [("required", "passed"), ("warn", "failed")]
+
+
+def test_a_check_that_fails_during_the_soak_restarts_it(upgrade: Upgrade, tmp_path: Path) -> None:
+    upgrade.start()
+    ready = tmp_path / "ready"
+    ready.write_text("yes")
+    upgrade.checks = parse_checks([{"command": f"cat {ready}"}])
+    upgrade.clock.at(15, ready.unlink)
+    upgrade.clock.at(40, lambda: ready.write_text("yes"))
+    upgrade.check(Local(HEALTHY))
+    assert 70 <= upgrade.seconds <= 90
+    upgrade.start()
+    upgrade.clock.at(15, ready.unlink)
+    upgrade.fails(Local(HEALTHY), "check cat ")
+
+
+def test_the_restored_server_is_checked_with_what_could_pass_before(upgrade: Upgrade) -> None:
+    upgrade.start(states.RESTORED)
+    upgrade.checks = parse_checks([{"command": "true"}, {"command": "false", "baseline": False}])
+    found = upgrade.run("check_restored", Local(HEALTHY))
+    assert found["checks_result"] == "passed" and upgrade.seconds == 0
+    upgrade.checks = parse_checks([{"command": "false"}])
+    found = upgrade.run("check_restored", Local(HEALTHY))
+    assert found["checks_result"] == "failed" and "check false: status 1" in found["msg"] and upgrade.seconds >= 290
+    upgrade.checks = []
+    assert upgrade.run("check_restored", Local(HEALTHY))["checks_result"] == "not_run"

@@ -65,19 +65,43 @@ def test_new_failed_units(before, after, failed):
     ({}, {"system_state": "degraded"}, None),
 ])
 def test_one_probe(before, after, problem):
-    problems = find_problems(probe(**before), probe(**after), check_units=True)
+    problems = find_problems(probe(**before), probe(**after))
     assert len(problems) == (problem is not None) and (problem or "") in "".join(problems)
 
 
 def test_a_record_of_an_older_version_has_less():
-    assert find_problems({}, probe(), check_units=True) == []
-    assert find_problems({"boot_id": "aaaaaaaa", "failed_units": []}, probe(), check_units=True) == []
+    assert find_problems({}, probe()) == []
+    assert find_problems({"boot_id": "aaaaaaaa", "failed_units": []}, probe()) == []
 
 
-def test_without_checks_of_units_nothing_of_systemd_counts():
-    for after in ({"failed_units": None}, {"failed_units": ["a.service"]}, {"restarting": ["a.service"]}, {"system_state": "starting"}):
-        assert find_problems(probe(), probe(**after), check_units=False) == []
-    assert find_problems(probe(), probe(boot_id=None), check_units=False)
+@pytest.mark.parametrize(("before", "after", "problem"), [
+    ({"broken_packages": {}}, {"broken_packages": {}}, None),
+    ({"broken_packages": {}}, {"broken_packages": {"shop": "iF", "php": "iU"}}, "packages that are not completely installed: php (iU), shop (iF)"),
+    ({"broken_packages": {"shop": "iF"}}, {"broken_packages": {"shop": "iU"}}, None),
+    ({"broken_packages": {}}, {"broken_packages": None}, "the package database can't be read any more"),
+    ({"broken_packages": None}, {"broken_packages": {"shop": "iF"}}, None),
+])
+def test_packages(before, after, problem):
+    assert find_problems(probe(**before), probe(**after)) == ([problem] if problem else [])
+
+
+def disks(free_kb=50_000, free_inodes=5_000, **more):
+    return {"disks": {"/": {"free_kb": free_kb, "free_inodes": free_inodes}}, **more}
+
+
+@pytest.mark.parametrize(("before", "after", "problem"), [
+    (disks(), disks(2_000), None),
+    (disks(), disks(800), "/ has only 800 kB of free space"),
+    (disks(900), disks(800), None),
+    (disks(), disks(free_inodes=3), "/ has only 3 free inodes"),
+    (disks(free_inodes=0), disks(free_inodes=0), None),  # a file system without inodes
+    ({}, disks(800), None),
+    (disks(), disks(read_only=["/"]), "/ is mounted read-only"),
+    (disks(read_only=["/"]), disks(read_only=["/"]), None),
+    (disks(), disks(read_only=["/snap/core"]), None),
+])
+def test_disks(before, after, problem):
+    assert find_problems(probe(**before), probe(**after)) == ([problem] if problem else [])
 
 
 @pytest.mark.parametrize(("before", "earlier", "later", "change"), [
@@ -90,10 +114,8 @@ def test_without_checks_of_units_nothing_of_systemd_counts():
     ({}, {}, {"boot_id": "bbbbbbbb"}, "it has rebooted by itself"),
 ])
 def test_two_probes(before, earlier, later, change):
-    changes = find_changes(probe(**before), probe(**earlier), probe(**later), check_units=True)
+    changes = find_changes(probe(**before), probe(**earlier), probe(**later))
     assert changes == ([change] if change else [])
-    is_reboot = bool(change) and "rebooted" in change
-    assert bool(find_changes(probe(**before), probe(**earlier), probe(**later), check_units=False)) is is_reboot
 
 
 @pytest.mark.parametrize(("first", "second", "restarting"), [
@@ -103,7 +125,7 @@ def test_two_probes(before, earlier, later, change):
 def test_a_service_that_restarts_without_an_upgrade_is_known(first, second, restarting):
     known = with_restarts_between(probe(restarts=first, restarting=["z.service"]), probe(restarts=second))
     assert known["restarting"] == [*restarting, "z.service"]
-    assert find_problems(known, probe(restarting=["z.service"]), check_units=True) == []
+    assert find_problems(known, probe(restarting=["z.service"])) == []
 
 
 @pytest.mark.parametrize(("before", "after", "result"), [

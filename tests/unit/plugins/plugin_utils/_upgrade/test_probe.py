@@ -44,6 +44,15 @@ time 5 /with space
 time
 sum abc123 /etc/os-release
 sum def456 /etc/with  two spaces
+packages known
+package iF shop
+disk 5000000 /
+disk 99999999999 /srv/with space
+disk 7 /boot
+inodes 4000 /
+inodes 9 /srv/with space
+inodes - /boot
+read_only /usr
 end
 """
 PROBE_RESULT = {
@@ -53,6 +62,8 @@ PROBE_RESULT = {
     "jobs": {"backup.service": "oneshot", "apt daily.service": "timer"}, "modules_run": True,
     "times": {"/var": "2026-01-01_00:00:00.123456789_+0000", "/with space": "5"}, "marker_dir": "/var/tmp",
     "markers": [MARKER, "/var/tmp/with space"], "checksums": {"/etc/os-release": "abc123", "/etc/with  two spaces": "def456"},
+    "broken_packages": {"shop": "iF"}, "read_only": ["/usr"],
+    "disks": {"/": {"free_kb": 5000000, "free_inodes": 4000}, "/srv/with space": {"free_kb": 10**9, "free_inodes": 9}},
 }
 
 
@@ -74,6 +85,7 @@ def test_what_is_not_printed_is_not_made_up():
         "boot_id": None, "kernel": None, "failed_units": None, "system_state": None, "restarting": [], "restarts": {},
         "running": [], "stopped": [], "jobs": {},
         "modules_run": False, "marker_dir": None, "markers": [], "times": {}, "checksums": {},
+        "broken_packages": None, "disks": {}, "read_only": [],
     }
     assert parse_probe("restarts many a.service\nrestarts 9999999999 b.service\nrestarts ² c.service\nend")["restarts"] == {}
     assert parse_probe("units known\nend")["failed_units"] == [], "a system with units of which none fails"

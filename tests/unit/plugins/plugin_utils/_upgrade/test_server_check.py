@@ -202,7 +202,7 @@ def test_the_directory_is_quoted(tmp_path: Path, shell: list[str], monkeypatch: 
     ({"tasks": ["a.yml"]}, ("a reboot",), ()),
     ({"roles": ["a"], "reboot": "never"}, (), ()),
     ({"roles": ["a"], "reboot_command": "sudo reboot"}, (), ()),
-    ({"tasks": ["a.yml"], "reboot": "always", "check_ports": [80]}, ("a reboot",), ("guarded_upgrade_check_ports",)),
+    ({"tasks": ["a.yml"], "reboot": "always"}, ("a reboot",), ()),
     ({"tasks": ["a.yml"], "reboot": "never", "quiesce_services": ["db"]}, ("guarded_upgrade_quiesce_services",),
      ("guarded_upgrade_quiesce_services",)),
 ])

@@ -15,6 +15,7 @@ from guard_builders import MARKER, RUN_ID, FakeActions, FakeServer, guard_in, on
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.checks.parsing import parse_checks
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, ROLE_OPTIONS
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import RunRecord
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.steps import Steps, base
@@ -46,6 +47,7 @@ class Server:
         self.progress: list[str] = []
         self.clock = FakeClock()
         self.resumed = False
+        self.checks: list[dict[str, Any]] = []
         self.guard: Any = None
 
         def start_guard(config: dict[str, Any]) -> RunRecord:
@@ -58,7 +60,7 @@ class Server:
 
     def check(self, *, check_mode: bool = False, become: str | None = None, **options: Any) -> dict[str, Any]:
         run = {"run_record": str(self.directory / "run.json"), "marker": MARKER, "run_id": RUN_ID, "snapshot_name": "s", "resumed": self.resumed,
-               "server": {"id": "1"}, "cloud": "VPS.org", "tasks": [], "checks": []}
+               "server": {"id": "1"}, "cloud": "VPS.org", "tasks": [], "checks": self.checks}
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(
             {"step": "check_server", "provider": "vpsorg", "api_token": TOKEN, "run": run, "script": "echo probe\n", **options})
         assert not validation.error_messages
@@ -101,7 +103,7 @@ def test_a_server_that_can_be_upgraded_is_asked_once(server: Server) -> None:
 def test_no_module_runs_where_no_step_needs_one(server: Server) -> None:
     assert server.check(**OWN)["package_manager"] is None
     assert not server.modules and "apt-get" not in server.scripts[0][0]
-    server.check(**OWN, check_ports=[80])
+    server.check(**OWN, quiesce_services=["app"])
     assert [name for name, dummy in server.modules] == ["ansible.legacy.ping"]
 
 
@@ -137,7 +139,7 @@ def test_a_server_that_was_booted_just_now_finishes_its_startup_first(server: Se
     server.answers = list(answers)
     assert "system running" in server.check(**OWN)["stdout"]
     assert server.progress == ["waiting for the server to finish its startup"] and sum(server.clock.sleeps) == 20
-    for options in ({"check_units": False}, {"check_mode": True}):
+    for options in ({"builtin_checks": False}, {"check_mode": True}):
         server.answers = list(answers)
         assert "system starting" in server.check(**OWN, **options)["stdout"]
 
@@ -184,7 +186,7 @@ def test_modules_that_do_not_run(server: Server, result: dict[str, Any], expecte
     server.module_result = result
     error = server.refusal()
     assert "do not run on web1, which the upgrade of all packages would need (" in error.message and expected in error.message
-    assert "which guarded_upgrade_check_ports would need" in server.refusal(**{**OWN, "reboot": "always"}, check_ports=[1]).message
+    assert "which guarded_upgrade_quiesce_services would need" in server.refusal(**OWN, quiesce_services=["app"]).message
 
 
 @pytest.mark.parametrize("name", ["pacman", "unknown", None, ["apt"], "\x1b"])
@@ -231,3 +233,23 @@ def test_what_was_refused_is_not_hidden_by_a_record_that_can_not_be_written(serv
     monkeypatch.setattr(base, "start_guard", fail)
     server.answers = [BUSY]
     assert server.refusal().kind == errors.BUSY
+
+
+# --- the checks, before the upgrade
+
+
+def test_a_check_that_fails_before_the_upgrade_ends_the_run(server: Server) -> None:
+    server.checks = parse_checks([{"port": 9, "from": "controller", "host": "127.0.0.1"}])
+    error = server.refusal()
+    assert "check port 9 of 127.0.0.1 from the controller: does not accept connections (Connection refused)" in error.message
+    assert "level: warn" in error.hint and "baseline: false" in error.hint
+    assert server.guard.record.outcome == states.NOT_STARTED
+
+
+def test_checks_that_do_not_prevent_the_upgrade(server: Server) -> None:
+    port = {"port": 9, "from": "controller", "host": "127.0.0.1"}
+    server.checks = parse_checks([{**port, "level": "warn"}, {**port, "baseline": False}])
+    label = "port 9 of 127.0.0.1 from the controller"
+    assert server.check()["warnings"] == [f"Before the upgrade: check {label}: does not accept connections (Connection refused)"]
+    server.checks = parse_checks([port])
+    assert server.check(check_mode=True)["warnings"] == []

@@ -188,13 +188,17 @@ def test_the_error_names_the_run_that_guards():
 # --- the plan as text
 
 CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictions": []}
-PARAMS = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "keep_snapshots": 2}
+PARAMS = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "soak_time": 30, "builtin_checks": True, "keep_snapshots": 2}
 
 
 def test_the_plan_of_an_upgrade():
-    run = {"next": UPGRADE, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": ["/p/check.yml"], "run_id": RUN_ID}
+    run = {"next": UPGRADE, "snapshot_name": "rewind1", "tasks": ["/p/upgrade.yml"], "checks": [
+        {"label": "/p/check.yml", "level": "required", "baseline": True}, {"label": "port 80", "level": "warn", "baseline": False},
+    ], "run_id": RUN_ID}
     text = "\n".join(plan_lines(run, PARAMS, CLOUD))
-    for part in ("rewind1", "web1", "VPS.org", "/p/upgrade.yml", "3600 s", "/p/check.yml", "300 s", "newest 2"):
+    for part in ("rewind1", "web1", "VPS.org", "/p/upgrade.yml", "3600 s", "Check before the snapshot: /p/check.yml\n",
+                 "300 s, and repeatedly for 30 s", "newest 2",
+                 "Check: the built-in checks, /p/check.yml, port 80 (a warning only), within"):
         assert part in text
     assert "stopped" not in text and "Delete" not in text
     assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, PARAMS, CLOUD))
