@@ -12,6 +12,7 @@ from typing import Any
 
 from ...module_utils._provider import base
 from ...module_utils._text import sanitize
+from .._upgrade import system_changes
 from . import formatting, upgrade_history
 from .formatting import duration, duration_or_none, pluralize, truncate, truncate_or_none
 from .server_view import BAD, NOTE, OK, WARN, ServerReport, build_server_reports
@@ -135,9 +136,15 @@ def upgrade_row(run: dict[str, Any], report: ServerReport | None, now: datetime)
         "host": truncate_or_none(run["host"], 80), "provider": truncate_or_none(run["provider_name"], 40),
         "started": formatting.format_timestamp(run["started_at"]), "ago": duration_or_none(formatting.seconds_since(run["started_at"], now)),
         "duration": duration_or_none(run["seconds"]), "reasons": [truncate(reason, 400) for reason in reasons if reason],
-        "snapshot": truncate_or_none(run["snapshot"], 80), "verification": _verification(run["verification"]),
+        "snapshot": truncate_or_none(run["snapshot"], 80), "verification": [*_verification(run["verification"]), *_changes(run)],
         "run_record": truncate(run["run_record"], 300),
     }
+
+
+def _changes(run: dict[str, Any]) -> list[str]:
+    """Return what a confirmed upgrade has changed, as numbers."""
+    text = system_changes.count(run["changes"] if run["outcome"] == upgrade_history.states.UPGRADED else None)
+    return [] if text == "-" else [f"changed: {text}"]
 
 
 def _verification(checks: list[dict[str, str]]) -> list[str]:

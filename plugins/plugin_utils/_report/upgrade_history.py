@@ -49,7 +49,7 @@ def _load_run(path: Path, is_last: bool) -> dict[str, Any]:
     run: dict[str, Any] = {
         "run_id": run_id, "run_record": str(path), "last": is_last, "outcome": UNREADABLE, "host": None, "provider_name": None, "provider": None,
         "api_url": None, "server": None, "snapshot": None, "started_at": _start_time(run_id), "seconds": None, "message": None,
-        "reason": None, "verification": [],
+        "reason": None, "verification": [], "changes": None,
     }
     try:
         record = RunRecord.load(path)
@@ -65,6 +65,7 @@ def _load_run(path: Path, is_last: bool) -> dict[str, Any]:
         "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "started_at": history[0]["at"],
         "seconds": max(0.0, (changed_at - started_at).total_seconds()) if started_at and changed_at else None,
         "message": data.get("message"), "reason": data.get("reason"), "verification": data["verification"],
+        "changes": data.get("changes"),
     }
 
 

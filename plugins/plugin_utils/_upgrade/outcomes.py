@@ -10,13 +10,14 @@ from typing import Any
 
 from ...module_utils._text import sanitize
 from . import record as states
+from . import system_changes
 from .record import RunRecord
 
 # Outcomes of a row beside those that a run can end with.
 IN_PROGRESS, NOT_REACHED = "in_progress", "not_reached"
 
-_COLUMNS = ("host", "cloud", "snapshot", "outcome", "upgrade time", "rollback time", "reason", "verification")
-_REASON_COLUMN = _COLUMNS.index("reason")
+_COLUMNS = ("host", "cloud", "snapshot", "outcome", "changes", "upgrade time", "rollback time", "reason", "verification")
+_OPTIONAL_COLUMNS = ("changes", "reason")
 MAX_REASON_CELL = 120  # characters; the failure message and the report as JSON have all
 
 
@@ -33,6 +34,7 @@ def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | Non
     return {
         **result, "message": result["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
         "next": _next_for(result["outcome"], record), "checks": record.data.get("check_results") or [],
+        "changes": record.data.get("changes"),
     }
 
 
@@ -82,6 +84,7 @@ def row(record: RunRecord) -> dict[str, Any]:
         "seconds_rolling_back": record.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
         "verification": data.get("verification") or [],
         "checks": data.get("check_results") or [],
+        "changes": data.get("changes"),
         "ended_at": data["history"][-1]["at"] if record.state == states.ENDED else None,
         "run_record": str(record.path),
         "run_id": record.run_id,
@@ -92,15 +95,16 @@ def not_reached_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
     nothing = dict.fromkeys((
         "cloud", "server", "snapshot", "state", "message", "reason", "seconds_upgrading", "seconds_rolling_back", "ended_at", "run_record", "run_id",
+        "changes",
     ))
     return {**nothing, "host": host, "outcome": NOT_REACHED, "verification": [], "checks": []}
 
 
 def format_table(rows: list[dict[str, Any]]) -> list[str]:
-    """The same as lines of text, columns aligned. There is a column for reasons if something has failed."""
+    """The same as lines of text, columns aligned. There is a column for reasons and for changes only if a row has one."""
     cells = [_COLUMNS, *(_cells(item) for item in rows)]
-    if not any(item["reason"] for item in rows):
-        cells = [line[:_REASON_COLUMN] + line[_REASON_COLUMN + 1:] for line in cells]
+    empty = {_COLUMNS.index(name) for name in _OPTIONAL_COLUMNS if all(line[_COLUMNS.index(name)] == "-" for line in cells[1:])}
+    cells = [tuple(cell for column, cell in enumerate(line) if column not in empty) for line in cells]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
     return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
@@ -108,9 +112,10 @@ def format_table(rows: list[dict[str, Any]]) -> list[str]:
 
 def _cells(item: dict[str, Any]) -> tuple[str, ...]:
     snapshot = item["snapshot"]["name"] if item["snapshot"] and item["snapshot"].get("id") else "-"
+    changes = system_changes.count(item["changes"] if item["outcome"] == states.UPGRADED else None)
     outcome = item["outcome"].replace("_", " ") + (f" ({item['state']})" if item["outcome"] == IN_PROGRESS else "")
     return (
-        item["host"], item["cloud"] or "-", snapshot, outcome, _seconds(item["seconds_upgrading"]),
+        item["host"], item["cloud"] or "-", snapshot, outcome, changes, _seconds(item["seconds_upgrading"]),
         _seconds(item["seconds_rolling_back"]), _reason(item["reason"]), _verification(item),
     )
 

@@ -283,9 +283,8 @@ def _counts(value: Any) -> bool:
     return isinstance(value, dict) and all(_number(item) for item in value.values())
 
 
-def _disks(value: Any) -> bool:
-    disk = _mapping({"free_kb": _number, "free_inodes": _number}, {})
-    return isinstance(value, dict) and all(disk(item) for item in value.values())
+def _values_of(check: Check) -> Check:
+    return lambda value: isinstance(value, dict) and all(check(item) for item in value.values())
 
 
 def is_run_id(value: Any) -> bool:
@@ -304,12 +303,17 @@ def _snapshot_pattern(value: Any) -> bool:
     return _text(value) and value.endswith(RUN_ID_GLOB) and value[:-len(RUN_ID_GLOB)].isalnum()
 
 
+_PACKAGE_VERSIONS = _mapping({"from": _text, "to": _text}, {})
 _PROBE = {
     "boot_id": _text, "kernel": _text, "failed_units": _list_of(_text), "markers": _list_of(_text), "checksums": _texts,
     "times": _texts, "system_state": _text,
     "restarts": _counts, "restarting": _list_of(_text), "running": _list_of(_text), "stopped": _list_of(_text), "jobs": _texts, "modules_run": _flag,
-    "broken_packages": _texts, "disks": _disks, "read_only": _list_of(_text),
+    "broken_packages": _texts, "disks": _values_of(_mapping({"free_kb": _number, "free_inodes": _number}, {})), "read_only": _list_of(_text),
 }
+_CHANGES = _mapping(
+    {"config_files": _list_of(_text), "rebooted": _flag},
+    {"packages": _mapping({"added": _texts, "removed": _texts, "upgraded": _values_of(_PACKAGE_VERSIONS)}, {}), "kernel": _PACKAGE_VERSIONS},
+)
 _PROCESS = {"pid": _number, "started": _text, "command": _text, "socket": _text}
 _SCHEMA = _mapping(
     {
@@ -325,7 +329,7 @@ _SCHEMA = _mapping(
         "times_at_snapshot": _texts, "times_after_snapshot": _texts, "times_before_restore": _texts, "verified": _flag,
         "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
-        "diagnostics": _list_of(_text), "soaked": _flag,
+        "diagnostics": _list_of(_text), "soaked": _flag, "changes": _CHANGES,
         "check_results": _list_of(_mapping({"check": _text, "level": _text, "result": _text, "detail": _text}, {})),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from builders import FakeClock
@@ -65,7 +66,7 @@ def run_context(**fields: Any) -> RunContext:
     return RunContext(**{
         "host": "web1", "address": None, "connection": "ssh", "search_paths": [], "process": {"pid": 1, "started": "never"},
         "command": "ansible-playbook site.yml", "batch": ["web1"], "play_keywords": set(), "conditional": None, "delegated": None,
-        "check_mode": False, "server": FakeServer(), **fields,
+        "check_mode": False, "server": FakeServer(), "shell": SimpleNamespace(run=lambda *arguments, **how: ""), **fields,
     })
 
 

@@ -9,12 +9,13 @@ What fails is checked again until the time for checks is over: services may need
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
-from .. import health, outcomes, probe
+from .. import health, outcomes, probe, system_changes
 from .. import record as states
 from ..attempts import Retry
 from ..checks.base import WARN, Check, Target
@@ -29,6 +30,8 @@ from .observe import PROBE_TIMEOUT, ObserveSteps
 MIN_SOAK_INTERVAL, MAX_SOAK_INTERVAL = 5, 20  # between two observations of a server that soaks; between them a third of the soak time
 RESTARTED_SOAK_TIME = 60  # at least, if a service has restarted since the upgrade; it is doubled each time that it restarts again
 TASKS_INTERVAL = 5  # before a file of tasks is repeated
+
+SYSTEM_BEFORE = "system_before.json"  # beside the run record: the server's packages before the upgrade
 
 
 class CheckSteps(ObserveSteps):
@@ -78,6 +81,7 @@ class CheckSteps(ObserveSteps):
             is_refused = False
             try:
                 after = probe.parse_probe(self._run_probe(retry.limit(PROBE_TIMEOUT), new_login=not has_logged_in))
+                record = record if has_logged_in else self._record_changes(record)
                 has_logged_in = True
                 problems = health.find_problems(before, after) if params["builtin_checks"] else []
                 if not runs_modules:
@@ -212,6 +216,15 @@ class CheckSteps(ObserveSteps):
         return {**self._phase_result(record, int(retry.left), message), "checks_result": checks_result}
 
     # --- the same for all of them
+
+    def _record_changes(self, record: RunRecord) -> RunRecord:
+        """Record what the upgrade has changed, so that it is known whatever the checks find."""
+        try:
+            before = json.loads((record.path.parent / SYSTEM_BEFORE).read_text("utf-8"))
+        except (OSError, ValueError):
+            before = None
+        changes = system_changes.compare(before, self._describe_system()) if before else None
+        return self._send(record, {"command": "update", "fields": {"changes": changes}})
 
     def _observe_checks(self, is_wanted: Callable[[Check], bool], limit: Callable[[float], float]) -> list[dict[str, str]]:
         checks = [check for check in self._run.get("checks") or [] if is_observed(check) and is_wanted(check)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError, invalid_argument
-from .. import health, probe
+from .. import health, probe, system_changes
 from ..attempts import Retry
 from ..record import RunRecord, parse_timestamp
 from ..server_access import ServerAccess, ServerUnavailable
@@ -65,6 +65,13 @@ class ObserveSteps(StepBase):
             return health.with_restarts_between(before, probe.parse_probe(self._run_probe(PROBE_TIMEOUT)))
         except ServerUnavailable:
             return before
+
+    def _describe_system(self) -> system_changes.Description | None:
+        """Return the server's packages, kernel and configuration files; None if it does not list them. That never fails an upgrade."""
+        try:
+            return system_changes.parse_description(self._server.run(system_changes.SCRIPT, PROBE_TIMEOUT))
+        except ServerUnavailable:
+            return None
 
     def _run_probe(self, seconds: float, *, new_login: bool = False) -> str:
         text = self._server.run(self._params["script"], seconds, new_login=new_login)

@@ -22,7 +22,7 @@ from .. import record as states
 from ..failure_reason import describe_failure
 from ..record import write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result
-from .checks import CheckSteps
+from .checks import SYSTEM_BEFORE, CheckSteps
 from .controller import ControllerSteps
 
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
@@ -48,6 +48,7 @@ class UpgradeSteps(CheckSteps):
                 "is ansible_connection set with -e, or at the role? Remove it there, or set it in the inventory",
             )
         self._wait_for_package_manager_again()
+        write_private(self._record.path.parent / SYSTEM_BEFORE, json.dumps(self._describe_system()))
         seconds = self._params["timeout"]
         request = self._transition(states.ARMED, seconds)
         times = probe.parse_times(self._params["probe"]) or ({}, {})

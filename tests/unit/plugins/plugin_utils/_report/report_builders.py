@@ -55,7 +55,7 @@ def upgrade(outcome: str, age: float = DAY, host: str = "web1", server_id: str =
         "run_id": run_id, "run_record": f"/home/ops/.local/state/rewind.vps/vpsorg-{server_id}-1a2b3c4d/{run_id}/run.json", "last": True,
         "outcome": outcome, "host": host, "provider_name": "VPS.org", "provider": "vpsorg", "api_url": "https://cloud.example",
         "server": {"id": server_id, "name": host}, "snapshot": f"rewind{run_id}", "started_at": iso(started), "seconds": 312.0,
-        "message": None, "reason": None, "verification": [], **fields,
+        "message": None, "reason": None, "verification": [], "changes": None, **fields,
     }
 
 

@@ -18,7 +18,7 @@ from guard_builders import RUN_ID, FakeActions, guard_in, run_context
 
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.module_utils._errors import RewindError
-from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import attempts, process_identity
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import attempts, process_identity, system_changes
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import record as states
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.checks.parsing import parse_checks
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import OPTIONS, ROLE_OPTIONS
@@ -55,8 +55,11 @@ class Server:
         self.requires_terminal = False
         self.scripts: list[str] | None = None  # what it has run, if it may run anything
         self.resets = 0
+        self.systems: list[str] = []  # descriptions of what is installed
 
     def run(self, script: str, seconds: float, *, new_login: bool = False) -> str:
+        if script == system_changes.SCRIPT:
+            return self.systems.pop(0) if self.systems else ""
         assert script in ("the script", "true") or self.scripts is not None and seconds > 0
         if self.scripts is not None:
             self.scripts.append(script)
@@ -436,6 +439,21 @@ def test_no_attempt_is_made_after_the_guard_has_acted(upgrade: Upgrade) -> None:
     with pytest.raises(OperationFailed):
         upgrade.run("start_checks", server)
     assert len(server.logins) == 1
+
+
+# --- what has changed
+
+
+def test_what_the_upgrade_has_changed_is_recorded_whatever_the_checks_find(upgrade: Upgrade) -> None:
+    upgrade.start(states.READY, guard={"pid": 1})
+    server = Server(output("unit nginx.service"))
+    server.systems = [f"begin\nkernel 6.1\npackage php {version}\npackages known\nend\n" for version in ("8.3", "8.4")]
+    upgrade.run("arm", server)
+    upgrade.fails(server, "nginx.service")
+    assert upgrade.record.data["changes"]["packages"]["upgraded"] == {"php": {"from": "8.3", "to": "8.4"}}
+    upgrade.start()
+    upgrade.check(Server(HEALTHY))
+    assert upgrade.record.data["changes"] is None, "it is unknown"
 
 
 # --- reboot and baseline
