@@ -35,7 +35,7 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "grace_period": {"type": "int", "default": 120},
     "keep_snapshots": {"type": "int", "default": 1},
     "marker_dir": {"type": "str", "default": "/var/tmp"},
-    "notify_tasks": {"type": "list", "elements": "str", "default": []},
+    "after_tasks": {"type": "list", "elements": "str", "default": []},
     "quiesce_services": {"type": "list", "elements": "str", "default": []},
     "reboot": {"type": "str", "choices": ["if_needed", "always", "never"], "default": "if_needed"},
     "reboot_command": {"type": "str"},

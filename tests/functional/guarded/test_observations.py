@@ -77,7 +77,7 @@ def test_every_new_login_fails(upgrades: UpgradeRunner) -> None:
     unlock = upgrades.tasks("unlock", {**lock, "ansible.builtin.file": {"path": str(locked), "state": "absent"}})
     log = {"name": "Write a log", "ansible.builtin.shell": "mkdir -p /var/log/apt; echo upgraded libc >> /var/log/apt/history.log"}
     run = upgrades.run("web1", "-e", variables, check_timeout=6,
-                       tasks=upgrades.tasks("upgrade", CHANGE, log, lock), notify_tasks=unlock, connection_timeout=5)
+                       tasks=upgrades.tasks("upgrade", CHANGE, log, lock), after_tasks=unlock, connection_timeout=5)
     assert run.status == 2, run.output
     assert "a new login is not possible" in upgrades.record("web1")["reason"]
     assert upgrades.count_requests("web1", "snapshots.restore") == 1 and upgrades.disk_matches_snapshot("web1")

@@ -71,7 +71,7 @@ def test_a_server_that_leaves_without_a_failure_is_reported(upgrades: UpgradeRun
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_tasks_that_fail_for_all_servers(upgrades: UpgradeRunner, strategy: str) -> None:
     playbook = play(upgrades, strategy=strategy)
-    for option in ("tasks", "checks", "notify_tasks"):
+    for option in ("tasks", "checks", "after_tasks"):
         files = [upgrades.tasks("all", {**DEBUG, "run_once": True})]
         is_rejected(upgrades, "has run_once", hosts="web1,web2", playbook=playbook, **{option: files})
     is_rejected(upgrades, "uses pause", hosts="web1,web2", playbook=playbook, checks=[upgrades.tasks("wait", {"pause": {"seconds": 1}})])
@@ -174,7 +174,7 @@ def test_the_plays_collections_apply_to_the_users_tasks(upgrades: UpgradeRunner)
     path = f"{upgrades.directory / 'more'}:{os.environ['ANSIBLE_COLLECTIONS_PATH']}"
     files = upgrades.tasks("greet", hello, show)
     run = upgrades.run(
-        "web1", playbook=play(upgrades, collections=["acme.tools"]), tasks=files, checks=files, notify_tasks=files, roles=["extra"],
+        "web1", playbook=play(upgrades, collections=["acme.tools"]), tasks=files, checks=files, after_tasks=files, roles=["extra"],
         environment={"ANSIBLE_COLLECTIONS_PATH": path},
     )
     assert run.status == 0, run.output

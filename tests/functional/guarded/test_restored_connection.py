@@ -66,7 +66,7 @@ def test_connection_local_runs_on_the_controller(upgrades: UpgradeRunner, variab
     run = upgrades.run(
         "web1", playbook=playbook, tasks=upgrades.tasks("upgrade", change, *([touch("task")] if names else [])),
         checks=[upgrades.tasks("checks", *([touch("check")] if names else [{"ansible.builtin.ping": None}]))],
-        notify_tasks=[upgrades.tasks("notify", *([touch("hook")] if names else []))],
+        after_tasks=[upgrades.tasks("notify", *([touch("hook")] if names else []))],
     )
     assert run.status == 0, run.output
     assert upgrades.record("web1")["outcome"] == "upgraded"

@@ -43,7 +43,7 @@ def test_a_lively_upgrade(upgrades: UpgradeRunner) -> None:
     })
     upgrades.tasks("upgrade", *BUSY_TASKS)
     # Lists of one, given as plain text; a file's path as it stands beside the playbook.
-    run = upgrades.run("web1", "-v", playbook=playbook, tasks="upgrade.yml", notify_tasks=notify, verify_files="/etc/os-release",
+    run = upgrades.run("web1", "-v", playbook=playbook, tasks="upgrade.yml", after_tasks=notify, verify_files="/etc/os-release",
                        checks=[upgrades.tasks("checks", MARKED), {"url": f"{upgrades.sandbox.admin_url}/clock"}])
     assert run.status == 0, run.output
     disk = upgrades.disk("web1")

@@ -31,7 +31,7 @@ class PrepareSteps(ControllerSteps):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("tasks", "notify_tasks", roles=params["roles"])
+        files, warnings = self._validate_files("tasks", "after_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         self._require_space()
         name = self._new_snapshot_name
@@ -68,7 +68,7 @@ class PrepareSteps(ControllerSteps):
 
     def _find_interrupted(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("notify_tasks")
+        files, warnings = self._validate_files("after_tasks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -122,7 +122,7 @@ class PrepareSteps(ControllerSteps):
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": snapshot["name"], **evidence.run_fields(record.data["marker"]), "server": cloud["server"],
-            "cloud": cloud["cloud"], "tasks": [], "notify_tasks": [], **files, "connection": self._context.connection,
+            "cloud": cloud["cloud"], "tasks": [], "after_tasks": [], **files, "connection": self._context.connection,
             "login": self._context.login, "match": self._name_pattern, "options": self._role_options, "preview": self._context.check_mode,
             "ask_once": self._context.is_linear,
         }
