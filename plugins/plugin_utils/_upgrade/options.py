@@ -26,6 +26,7 @@ STEPS = (
 ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "accept_run": {"type": "str"},
     "auto_recover_within": {"type": "int", "default": 1800},
+    "before_snapshot_tasks": {"type": "list", "elements": "str", "default": []},
     "builtin_checks": {"type": "bool", "default": True},
     "check_timeout": {"type": "int", "default": 300},
     "checks": {"type": "list", "elements": "raw", "default": []},

@@ -227,7 +227,9 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         return [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
     evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
+    before = [f"Before the snapshot: {', '.join(run['before_snapshot_tasks'])}"] if run.get("before_snapshot_tasks") else []
     lines = [
+        *before,
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
         f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
         *_check_lines(run["checks"], parameters),

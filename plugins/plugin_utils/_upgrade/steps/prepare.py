@@ -31,7 +31,7 @@ class PrepareSteps(ControllerSteps):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("tasks", "after_tasks", roles=params["roles"])
+        files, warnings = self._validate_files("tasks", "before_snapshot_tasks", "after_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         self._require_space()
         name = self._new_snapshot_name
