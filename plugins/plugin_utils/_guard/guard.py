@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ TRANSITIONS = {
     states.READY: {states.READY, states.SNAPSHOTTING, states.ARMED, states.ENDED},
     states.ARMED: {states.UPGRADING, states.RESTORING},
     states.UPGRADING: {states.CHECKING, states.RESTORING},
-    states.CHECKING: {states.CONFIRMED, states.RESTORING},
+    states.CHECKING: {states.AWAITING, states.CONFIRMED, states.RESTORING},
+    states.AWAITING: {states.CONFIRMED, states.RESTORING},
     states.CONFIRMED: {states.CONFIRMED, states.ENDED},
     states.RESTORING: {states.RESTORED, states.ENDED},
     states.RESTORED: {states.ENDED},
@@ -80,6 +82,9 @@ class Guard:
         self._actions = actions
         self._rollback_seconds = rollback_seconds
         self._deadline: Deadline | None = None
+        confirm_before = states.confirmation_deadline(record)
+        if confirm_before is not None:  # an earlier guard is gone
+            self._deadline = Deadline(max(1.0, confirm_before - time.time()), actions.clock)
         # Only a restore that an earlier guard requested can be in progress already.
         self._restore_in_progress = resumed and record.state == states.RESTORING
         self._pending: Callable[[], None] | None = None
@@ -194,14 +199,19 @@ class Guard:
         self._run_pending()
         alive = self._actions.is_run_alive()
         state = self.record.state
-        if state in states.ARMED_STATES and not alive:
+        if state in states.ARMED_STATES and state != states.AWAITING and not alive:
             self._trigger_rollback("the run ended unexpectedly")
         elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
-            self._trigger_rollback(f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this phase)")
+            self._trigger_rollback(
+                "nobody has confirmed it in time" if state == states.AWAITING
+                else f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this phase)"
+            )
         elif state == states.RESTORED and not alive:
             self._finish_unverified()
             self._notify_outcome()
-        if not self._actions.is_run_alive() or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
+        # A run need not live while a person decides.
+        is_run_over = not self._actions.is_run_alive() and self.record.state not in (states.AWAITING, states.RESTORING)
+        if is_run_over or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
             self.finished = True
 
     def _trigger_rollback(self, reason: str) -> None:

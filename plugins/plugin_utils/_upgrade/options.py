@@ -15,11 +15,11 @@ from ...module_utils._wait.polling import Clock
 from .server_access import ServerAccess
 
 # Steps that may run in check mode: they change nothing then.
-READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "prune", "rollout_table")
+READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "find_awaiting", "prune", "rollout_table")
 STEPS = (
-    "plan", "check_server", "find_interrupted", "find_last", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot", "arm",
-    "detect_reboot", "reboot", "start_checks", "check_failed", "soak", "confirm", "save_diagnostics", "roll_back", "wait_restore", "reconnect",
-    "check_restored", "verify", "finish", "rollout_table", "close_run",
+    "plan", "check_server", "find_interrupted", "find_last", "find_awaiting", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot",
+    "arm", "detect_reboot", "reboot", "start_checks", "check_failed", "soak", "confirm", "wait_confirmation", "confirm_manually",
+    "save_diagnostics", "roll_back", "wait_restore", "reconnect", "check_restored", "verify", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
@@ -30,6 +30,9 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "builtin_checks": {"type": "bool", "default": True},
     "check_timeout": {"type": "int", "default": 300},
     "checks": {"type": "list", "elements": "raw", "default": []},
+    "confirm": {"type": "str", "choices": ["automatic", "manual"], "default": "automatic"},
+    "confirm_wait": {"type": "bool", "default": True},
+    "confirm_within": {"type": "int", "default": 600},
     "connection_timeout": {"type": "int", "default": 300},
     "diagnostics_log_files": {"type": "list", "elements": "str", "default": []},
     "diagnostics_timeout": {"type": "int", "default": 30},
@@ -89,6 +92,7 @@ SECRET_VARIABLES = (
 # Lowest and highest value; in seconds, except for keep_snapshots.
 RANGES = {
     "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400), "soak_time": (0, 86399),
+    "confirm_within": (1, 604800),
     "rollback_timeout": (1, 86400), "grace_period": (1, 3600), "keep_snapshots": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
     "connection_timeout": (1, 86400), "diagnostics_timeout": (1, 3600),
 }

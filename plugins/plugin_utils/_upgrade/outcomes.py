@@ -26,6 +26,8 @@ def outcome_of(record: RunRecord) -> dict[str, Any]:
     outcome, message = record.outcome or states.NOT_STARTED, record.data["message"] or "nothing was changed on the server"
     if record.state == states.CONFIRMED:
         outcome, message = states.UPGRADED, "the upgrade is confirmed"
+    if record.state == states.AWAITING:
+        outcome, message = states.AWAITING, "the checks have passed, and a person has to confirm"
     return with_next_steps(record, {"outcome": outcome, "message": message, "verification": record.data["verification"]})
 
 
@@ -41,6 +43,8 @@ def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | Non
 def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
     """Why a run fails whose record has ended; None if it has the outcome that it was to reach."""
     result = outcome_of(record)
+    if result["outcome"] == states.AWAITING:
+        return None
     host = record.data["host"]
     reason = f"Reason: {record.data['reason'].rstrip('.')}." if record.data.get("reason") else ""
     parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", reason, result["next"]]
@@ -56,6 +60,7 @@ def _next_for(outcome: str, record: RunRecord) -> str:
     diagnostics_note = f" Diagnostics from before the restore are in {record.path.parent}." if record.data.get("diagnostics") else ""
     next_steps = {
         states.UPGRADED: "",
+        states.AWAITING: "",
         states.NOT_STARTED: "Fix the cause that the failed task names, and run again.",
         states.ROLLED_BACK: f"Snapshot {record.snapshot['name']} is kept.{diagnostics_note}",
         states.ROLLBACK_FAILED: f"The server is NOT as it was. Snapshot {snapshot} is kept: check the server in the provider's panel, and "
@@ -76,16 +81,16 @@ def row(record: RunRecord) -> dict[str, Any]:
         "cloud": data.get("cloud") or data["provider"],
         "server": data["server"],
         "snapshot": record.snapshot,
-        "outcome": record.outcome or IN_PROGRESS,
+        "outcome": record.outcome or (states.AWAITING if record.state == states.AWAITING else IN_PROGRESS),
         "state": record.state,
         "message": data.get("message"),
         "reason": data.get("reason"),
-        "seconds_upgrading": record.seconds_between(states.UPGRADING, states.CONFIRMED, states.RESTORING),
+        "seconds_upgrading": record.seconds_between(states.UPGRADING, states.AWAITING, states.CONFIRMED, states.RESTORING),
         "seconds_rolling_back": record.seconds_between(states.RESTORING, states.RESTORED, states.ENDED),
         "verification": data.get("verification") or [],
         "checks": data.get("check_results") or [],
         "changes": data.get("changes"),
-        "ended_at": data["history"][-1]["at"] if record.state == states.ENDED else None,
+        "ended_at": data["history"][-1]["at"] if record.state in (states.ENDED, states.AWAITING) else None,
         "run_record": str(record.path),
         "run_id": record.run_id,
     }

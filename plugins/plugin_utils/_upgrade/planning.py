@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .record import RunRecord, describe_state, latest_records
 UPGRADE = "upgrade"
 CLEAN_UP = "clean_up"  # an earlier run has confirmed its upgrade, and was interrupted before it ended
 ROLL_BACK = "roll_back"  # an earlier run was interrupted while armed, and its guard has stopped
+CONFIRM = "confirm"  # an upgrade that awaits it
 REPORT = "report"  # an earlier run has ended, and its outcome was not reported
 NONE = "none"  # there is nothing to recover
 
@@ -116,7 +118,7 @@ def stop_after_failed_host(state_dir: str, context: RunContext) -> None:
         if host == context.host or not is_same_run(record, context):
             continue
         has_failed = record.state == states.ENDED and record.outcome in FAILED_OUTCOMES
-        is_lost = record.state not in (states.ENDED, states.CONFIRMED) and host not in context.batch
+        is_lost = record.state not in (states.ENDED, states.CONFIRMED, states.AWAITING) and host not in context.batch
         if has_failed or is_lost:
             raise RewindError(
                 f"Roll-out stopped before {context.host}: the upgrade of {host} in this run is {describe_state(record)}",
@@ -145,6 +147,8 @@ def decide_next_action(previous: RunRecord | None, context: RunContext, auto_rec
     """
     if previous is None or previous.run_id == accept_run:
         return UPGRADE, False
+    if previous.state == states.AWAITING and _seconds_since_deadline(previous) <= 0:
+        raise awaiting_error(previous)
     state, is_recent = previous.state, _seconds_since_deadline(previous) <= auto_recover_within
     if state == states.ENDED:
         is_reported = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
@@ -177,6 +181,31 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
 def _seconds_since_deadline(record: RunRecord) -> float:
     last_change = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
     return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
+
+
+def awaiting_error(record: RunRecord) -> RewindError:
+    """Return the error for a server whose upgrade a person has to confirm first."""
+    return RewindError(
+        f"The guarded upgrade {record.run_id} of server {record.server_label} awaits its confirmation until {_deadline_text(record)}",
+        kind=errors.BUSY, server=record.server_label, snapshot=record.snapshot["name"], hint=confirmation_commands(record),
+    )
+
+
+def confirmation_commands(record: RunRecord) -> str:
+    """Return how a person decides about an upgrade that awaits its confirmation."""
+    host = record.data["host"]
+    return f"confirm it with ansible-playbook rewind.vps.confirm -e target={host}, or roll it back with rewind.vps.rollback -e target={host}"
+
+
+def awaiting_message(record: RunRecord) -> str:
+    return (
+        f"The upgrade of server {record.server_label} has passed its checks and awaits its confirmation until {_deadline_text(record)}; "
+        f"then it is rolled back. To decide now, {confirmation_commands(record)}"
+    )
+
+
+def _deadline_text(record: RunRecord) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(states.confirmation_deadline(record) or 0))
 
 
 def guarded_by_other_run_error(previous: RunRecord | None, context: RunContext) -> RewindError:
@@ -215,6 +244,13 @@ def _check_lines(checks: list[dict[str, Any]], parameters: dict[str, Any]) -> li
     return [*lines, f"Check: {', '.join(labels) or 'nothing'}, within {parameters['check_timeout']} s{soak}"]
 
 
+def _confirmation_plan(parameters: dict[str, Any]) -> str:
+    if parameters["confirm"] == "automatic":
+        return "confirm"
+    after = "" if parameters["confirm_wait"] else ", after this run"
+    return f"wait up to {parameters['confirm_within']} s for a person to confirm with the playbook rewind.vps.confirm{after}"
+
+
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
     """Return what a run would do, line by line."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
@@ -233,7 +269,7 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
         f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
         *_check_lines(run["checks"], parameters),
-        f"On success: confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots",
+        f"On success: {_confirmation_plan(parameters)}, and keep the newest {parameters['keep_snapshots']} of these snapshots",
         f"On failure: restore {run['snapshot_name']}, verify, fail the play",
     ]
     return ([f"Delete {', '.join(evicted)} (this role's own) to make room"] if evicted else []) + lines

@@ -32,13 +32,14 @@ READY = "snapshot_ready"  # read back from the provider
 ARMED = "armed"  # from here on an end without a word means rollback
 UPGRADING = "upgrading"
 CHECKING = "checking"
+AWAITING = "awaiting_confirmation"  # all checks have passed; a person confirms, or the deadline rolls back
 CONFIRMED = "confirmed"  # no rollback any more; tidying up
 RESTORING = "restoring"  # the restore may have been asked for
 RESTORED = "restored"  # confirmed by the provider; not yet verified on the server
 ENDED = "ended"
 
 UNARMED_STATES = (PLANNED, SNAPSHOTTING, READY)
-ARMED_STATES = (ARMED, UPGRADING, CHECKING)
+ARMED_STATES = (ARMED, UPGRADING, CHECKING, AWAITING)
 
 # Outcomes
 UPGRADED = "upgraded"
@@ -151,6 +152,14 @@ def _invalid_record_error(path: Path, what: str) -> RewindError:
         hint="read the file: if an upgrade failed, its snapshot can be restored with rewind.vps.snapshot_restore; "
         "then move the file away",
     )
+
+
+def confirmation_deadline(record: RunRecord) -> float | None:
+    """Return when an upgrade that awaits its confirmation is rolled back, in seconds since 1970; None for any other."""
+    if record.state != AWAITING:
+        return None
+    entered = next(entry for entry in record.data["history"] if entry["state"] == AWAITING)  # a later entry is of another guard
+    return parse_timestamp(entered["at"]).timestamp() + (record.data.get("seconds_allowed") or 0)
 
 
 def describe_state(record: RunRecord) -> str:
@@ -329,7 +338,7 @@ _SCHEMA = _mapping(
         "times_at_snapshot": _texts, "times_after_snapshot": _texts, "times_before_restore": _texts, "verified": _flag,
         "acknowledged": _flag, "marker_written": _flag, "seconds_allowed": _number,
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
-        "diagnostics": _list_of(_text), "soaked": _flag, "changes": _CHANGES,
+        "diagnostics": _list_of(_text), "soaked": _flag, "keep_snapshots": _number, "changes": _CHANGES,
         "check_results": _list_of(_mapping({"check": _text, "level": _text, "result": _text, "detail": _text}, {})),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(

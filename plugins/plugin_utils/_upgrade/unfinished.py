@@ -40,7 +40,7 @@ def unfinished_messages(directory: str) -> list[str]:
         except (OSError, RewindError) as error:
             messages.append(f"The outcome of a guarded upgrade is unknown: its run record can't be read ({error})")
             continue
-        if not record.data.get("acknowledged"):
+        if not record.data.get("acknowledged") and record.state != states.AWAITING:
             messages.append(_message(record))
     return messages
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ....module_utils._errors import invalid_argument
 from ..options import READ_ONLY_STEPS
 from .base import OperationFailed, Result
-from .prepare import PrepareSteps
+from .confirmation import ConfirmationSteps
 from .reboot import RebootSteps
 from .reconnect import ReconnectStep
 from .server import ServerSteps
@@ -18,7 +18,7 @@ from .upgrade import RollbackSteps, UpgradeSteps
 __all__ = ["OperationFailed", "Steps"]
 
 
-class Steps(PrepareSteps, ServerSteps, RebootSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
+class Steps(ConfirmationSteps, ServerSteps, RebootSteps, UpgradeSteps, RollbackSteps, ReconnectStep):
     """All of them."""
 
     def run(self, step: str) -> Result:

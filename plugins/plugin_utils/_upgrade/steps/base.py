@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from ..record import RUN_ID_GLOB, RunRecord, ServerRecords
 
 Result = dict[str, Any]
 
+GUARD_EXIT_TIMEOUT = 10  # seconds
 GUARDED_CONNECTION = "rewind.vps.guarded_ssh"
 
 
@@ -91,10 +93,16 @@ class StepBase:
         })
 
     def _latest_record(self, server_records: ServerRecords) -> RunRecord | None:
-        """Return the newest run record when no guard is active. Raise `busy` if another run is upgrading the server."""
+        """Return the newest run record when no guard is active.
+
+        Raises:
+            RewindError: `busy`: another run is upgrading the server, or an upgrade awaits its confirmation.
+        """
         if not is_guard_running(server_records.lock_path):
             return server_records.latest()
         previous = server_records.latest()
+        if previous is not None and previous.state == states.AWAITING:
+            raise planning.awaiting_error(previous)
         if self._context.check_mode or previous is None or process_identity.is_alive(previous.data["run"]):
             raise planning.guarded_by_other_run_error(previous, self._context)
         self._context.progress(f"the guard of an earlier run is active on server {previous.server_label}; waiting for it")
@@ -142,6 +150,7 @@ class StepBase:
         response = send_request(record, request, on_idle)
         if response is None:
             self._require_live_run(record)
+            self._wait_for_lock(record)
             self._context.progress(f"the guard of server {record.server_label} has stopped; starting another one")
             response = send_request(self._launch_guard(record.path, None), request, on_idle)
         if response is None:
@@ -150,6 +159,13 @@ class StepBase:
                 server=record.server_label, snapshot=record.snapshot["name"], hint=f"see {record.path}, then run again",
             )
         return response
+
+    @staticmethod
+    def _wait_for_lock(record: RunRecord) -> None:
+        """Wait for a guard that is about to end: it has closed its socket, and holds its lock for a moment."""
+        deadline, lock_path = time.monotonic() + GUARD_EXIT_TIMEOUT, record.path.parent.parent / "lock"
+        while is_guard_running(lock_path) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _require_live_run(self, record: RunRecord) -> None:
         if not process_identity.is_alive(self._context.process):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
-from .. import health, outcomes, probe, system_changes
+from .. import health, probe, system_changes
 from .. import record as states
 from ..attempts import Retry
 from ..checks.base import WARN, Check, Target
@@ -110,15 +110,6 @@ class CheckSteps(ObserveSteps):
         record, soak_time = self._observe_soak(self._record, self._params["soak_time"]), self._params["soak_time"]
         record = self._send(record, {"command": "update", "fields": {"soaked": True}})
         return self._phase_result(record, int(self._check_seconds_left(record)), f"All checks have passed for {soak_time} s")
-
-    def _confirm(self) -> Result:
-        record = self._record
-        # A file of tasks that has failed since, and passed again, restarts it.
-        record = self._observe_soak(record, 0 if record.data.get("soaked") else self._params["soak_time"])
-        record = self._send(record, self._transition(states.CONFIRMED, None))
-        message = f"The upgrade of server {record.server_label} is confirmed; it is not rolled back any more"
-        warnings = failures(record.data.get("check_results") or [], WARN)
-        return {**self._result(record, message, changed=False), "warnings": warnings, **outcomes.outcome_of(record)}
 
     def _observe_soak(self, record: RunRecord, soak_time: float) -> RunRecord:
         """Log in again, and repeat the checks until all have passed for the soak time. A problem that ends restarts it.

@@ -16,7 +16,7 @@ from ....module_utils import _errors as errors
 from ....module_utils._errors import RewindError
 from ....module_utils._module import snapshot_info
 from ..._guard.client import is_guard_running
-from .. import evidence, planning, probe
+from .. import evidence, planning, probe, process_identity
 from .. import record as states
 from ..checks import tasks
 from ..checks.parsing import OPTION as CHECKS_OPTION
@@ -94,8 +94,10 @@ class PrepareSteps(ControllerSteps):
         files, warnings = self._validate_files()
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
-        if is_guard_running(server_records.lock_path):
-            raise planning.guarded_by_other_run_error(server_records.latest(), self._context)
+        latest = server_records.latest()
+        is_awaiting = latest is not None and latest.state == states.AWAITING
+        if is_guard_running(server_records.lock_path) and not is_awaiting:
+            raise planning.guarded_by_other_run_error(latest, self._context)
         record = server_records.latest_with_snapshot()
         if record is None:
             raise RewindError(
@@ -124,7 +126,7 @@ class PrepareSteps(ControllerSteps):
             "snapshot_name": snapshot["name"], **evidence.run_fields(record.data["marker"]), "server": cloud["server"],
             "cloud": cloud["cloud"], "tasks": [], "after_tasks": [], **files, "connection": self._context.connection,
             "login": self._context.login, "match": self._name_pattern, "options": self._role_options, "preview": self._context.check_mode,
-            "ask_once": self._context.is_linear,
+            "ask_once": self._context.is_linear, "is_run_waiting": is_awaiting and process_identity.is_alive(record.data["run"]),
         }
         run["include_file"] = self._include_file(record.path)
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}
@@ -191,7 +193,9 @@ class PrepareSteps(ControllerSteps):
             self._require_no_foreign_marker(probe_result, path)
             if is_new:
                 run = {**run, "marker": evidence.marker_path(self._require_marker_dir(probe_result), run["run_id"])}
-        record = self._launch_guard(path, self._new_record(run, probe_result) if is_new else None)
+        # The guard of an upgrade that awaits its confirmation is running.
+        is_running = bool(run.get("manual")) and is_guard_running(path.parent.parent / "lock")
+        record = self._record if is_running else self._launch_guard(path, self._new_record(run, probe_result) if is_new else None)
         self._write_include_file(run)
         if run["resumed"] and run["next"] == planning.UPGRADE:
             record = self._send(record, {"command": "update", "fields": {"before": probe_result}})

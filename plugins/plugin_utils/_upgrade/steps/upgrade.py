@@ -77,6 +77,8 @@ class UpgradeSteps(CheckSteps):
     def _finish(self) -> Result:
         """Record the outcome. After an upgrade, delete expired snapshots too; an error there is a warning: the upgrade is confirmed."""
         params, record, pruned, warnings = self._params, self._record, [], []
+        if record.state == states.AWAITING:
+            return self._result(record, planning.awaiting_message(record), changed=False)
         if record.state == states.CONFIRMED:
             try:
                 self._delete_expired(record.data["server"]["id"], pruned)
