@@ -210,7 +210,7 @@ class Guard:
             self._finish_unverified()
             self._notify_outcome()
         # A run need not live while a person decides.
-        is_run_over = not self._actions.is_run_alive() and self.record.state not in (states.AWAITING, states.RESTORING)
+        is_run_over = not self._actions.is_run_alive() and self.record.state != states.AWAITING
         if is_run_over or (self.record.state == states.ENDED and self.record.data["acknowledged"]):
             self.finished = True
 

@@ -24,6 +24,7 @@ OUTCOMES = {
     upgrade_history.states.ROLLBACK_FAILED: ("rollback failed", BAD),
     upgrade_history.states.UNKNOWN: ("unknown", BAD),
     upgrade_history.states.NOT_STARTED: ("not started", NOTE),
+    upgrade_history.states.AWAITING: ("awaits confirmation", WARN),
     upgrade_history.IN_PROGRESS: ("in progress", NOTE),
     upgrade_history.INTERRUPTED: ("interrupted", BAD),
     upgrade_history.UNREADABLE: ("unreadable run record", WARN),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,21 @@ def _load_run(path: Path, is_last: bool) -> dict[str, Any]:
         "provider": data["provider"], "api_url": data.get("api_url"), "server": data["server"],
         "snapshot": record.snapshot["name"] if record.snapshot.get("id") else None, "started_at": history[0]["at"],
         "seconds": max(0.0, (changed_at - started_at).total_seconds()) if started_at and changed_at else None,
-        "message": data.get("message"), "reason": data.get("reason"), "verification": data["verification"],
+        "message": data.get("message") or _deadline_message(record), "reason": data.get("reason"), "verification": data["verification"],
         "changes": data.get("changes"),
     }
+
+
+def _deadline_message(record: RunRecord) -> str | None:
+    deadline = states.confirmation_deadline(record)
+    return None if deadline is None else time.strftime("confirm it before %Y-%m-%d %H:%M UTC, or it is rolled back", time.gmtime(deadline))
 
 
 def _outcome(record: RunRecord) -> str:
     if record.state == states.ENDED:
         return record.outcome or states.UNKNOWN
+    if record.state == states.AWAITING:
+        return states.AWAITING
     # Not by the guard's lock: a guard that starts while this process probes the lock would fail.
     return IN_PROGRESS if process_identity.is_alive(record.data.get("guard") or {}) else INTERRUPTED
 

@@ -25,6 +25,7 @@ CLEAN_UP = "clean_up"  # an earlier run has confirmed its upgrade, and was inter
 ROLL_BACK = "roll_back"  # an earlier run was interrupted while armed, and its guard has stopped
 CONFIRM = "confirm"  # an upgrade that awaits it
 REPORT = "report"  # an earlier run has ended, and its outcome was not reported
+CONTAINER_FILES = ("/run/.containerenv", "/.dockerenv")  # of Podman and Docker
 NONE = "none"  # there is nothing to recover
 
 MAX_RESUMABLE_SNAPSHOT_AGE = 1800
@@ -75,6 +76,16 @@ def warn_too_few_forks(context: RunContext) -> list[str]:
         f"{servers} servers are upgraded together with {context.forks} forks. The time for the upgrade and its checks runs for all of them at "
         "once, so a server that hangs uses up the time of the others. "
         f"Use as many forks as servers (-f {servers}), or a smaller serial."
+    ]
+
+
+def warn_container(parameters: dict[str, Any]) -> list[str]:
+    """Return a warning if the guard may end before a person has decided: with its container."""
+    if parameters["confirm"] != "manual" or not any(map(os.path.exists, CONTAINER_FILES)) and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return []
+    return [
+        "Ansible runs in a container, and the guard ends with it. If that happens before the upgrade is confirmed, nothing is rolled back by "
+        "itself: run rewind.vps.recover, with guarded_upgrade_state_dir on a volume"
     ]
 
 
@@ -147,8 +158,6 @@ def decide_next_action(previous: RunRecord | None, context: RunContext, auto_rec
     """
     if previous is None or previous.run_id == accept_run:
         return UPGRADE, False
-    if previous.state == states.AWAITING and _seconds_since_deadline(previous) <= 0:
-        raise awaiting_error(previous)
     state, is_recent = previous.state, _seconds_since_deadline(previous) <= auto_recover_within
     if state == states.ENDED:
         is_reported = previous.data.get("acknowledged") or previous.outcome == states.NOT_STARTED
@@ -181,6 +190,14 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
 def _seconds_since_deadline(record: RunRecord) -> float:
     last_change = datetime.fromisoformat(record.data["history"][-1]["at"].replace("Z", "+00:00"))
     return (datetime.now(timezone.utc) - last_change).total_seconds() - (record.data.get("seconds_allowed") or 0)
+
+
+def require_decision(previous: RunRecord | None, accept_run: str | None) -> None:
+    """Raise RewindError if a person still has time to confirm an earlier upgrade. Its guard is gone; the playbook `recover` rolls it back."""
+    if previous is None or previous.run_id == accept_run:
+        return
+    if previous.state == states.AWAITING and _seconds_since_deadline(previous) <= 0:
+        raise awaiting_error(previous)
 
 
 def awaiting_error(record: RunRecord) -> RewindError:

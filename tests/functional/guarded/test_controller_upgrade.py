@@ -71,7 +71,7 @@ def test_the_node_after_a_job_whose_pod_was_killed_restores(upgrades: UpgradeRun
 
 
 def test_the_workflow_s_node_is_what_these_tests_run() -> None:
-    (workflow,) = content("workflows.yml")["controller_workflows"]
+    workflow, dummy = content("workflows.yml")["controller_workflows"]
     (node,) = [item for item in workflow["workflow_nodes"] if item["identifier"] == "recover"]
     (template,) = [item for item in content("templates.yml")["controller_templates"] if item["name"] == node["unified_job_template"]["name"]]
     assert template["playbook"] == "recover_after_failure.yml"

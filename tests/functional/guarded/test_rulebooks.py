@@ -83,7 +83,7 @@ def test_a_request_starts_one_local_guarded_upgrade(upgrades: UpgradeRunner) -> 
 @pytest.mark.duration(20)
 def test_a_request_starts_the_workflow_at_the_controller_with_the_group_and_nothing_else(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    (workflow,) = content("workflows.yml")["controller_workflows"]
+    workflow, dummy = content("workflows.yml")["controller_workflows"]
     template = {
         "id": 7, "type": "workflow_job_template", "name": workflow["name"], "related": {"launch": "/api/v2/workflow_job_templates/7/launch/"},
         "summary_fields": {"organization": {"name": workflow["organization"]}}, "ask_limit_on_launch": False, "ask_labels_on_launch": False,

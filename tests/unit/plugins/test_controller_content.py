@@ -90,10 +90,23 @@ def test_after_a_failed_upgrade_the_workflow_recovers_and_never_runs_rollback() 
         nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
         for node in nodes.values():
             assert set(node["related"]) == {"success_nodes", "failure_nodes", "always_nodes", "credentials"}
-            assert TEMPLATES[node["unified_job_template"]["name"]]["playbook"] != "rollback.yml"
+            is_approval = node["unified_job_template"]["type"] == "workflow_approval"
+            assert is_approval or TEMPLATES[node["unified_job_template"]["name"]]["playbook"] != "rollback.yml"
         (upgrade,) = [node for node in nodes.values() if node["unified_job_template"]["name"] == GUARDED]
         followed_by = [nodes[item["identifier"]] for item in upgrade["related"]["failure_nodes"]]
         assert [TEMPLATES[node["unified_job_template"]["name"]]["playbook"] for node in followed_by] == ["recover_after_failure.yml"]
+
+
+def test_an_approved_upgrade_is_confirmed_and_any_other_is_rolled_back() -> None:
+    workflow = WORKFLOWS["rewind.vps: guarded upgrade with approval"]
+    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
+    approval = nodes[nodes["upgrade"]["related"]["success_nodes"][0]["identifier"]]
+    after = {kind: [nodes[item["identifier"]]["unified_job_template"]["name"] for item in approval["related"][f"{kind}_nodes"]]
+             for kind in ("success", "failure")}
+    assert {kind: [TEMPLATES[name]["playbook"] for name in names] for kind, names in after.items()} == {
+        "success": ["confirm.yml"], "failure": ["recover_after_failure.yml"]}
+    assert approval["unified_job_template"]["timeout"] <= 600, "the default of guarded_upgrade_confirm_within"
+    assert workflow["extra_vars"] == {"guarded_upgrade_confirm": "manual", "guarded_upgrade_confirm_wait": False}
 
 
 @pytest.mark.parametrize("path", RULEBOOKS, ids=lambda path: path.stem)

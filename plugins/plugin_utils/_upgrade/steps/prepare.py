@@ -39,6 +39,7 @@ class PrepareSteps(ControllerSteps):
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
         planning.validate_record(previous, context)
+        planning.require_decision(previous, params["accept_run"])
         next_action, resumed = planning.decide_next_action(previous, context, params["auto_recover_within"], params["accept_run"])
         run: dict[str, Any] = {
             "next": next_action, "resumed": resumed, "run_id": name[len(params["snapshot_prefix"]):], "snapshot_name": name, **files,
@@ -61,7 +62,7 @@ class PrepareSteps(ControllerSteps):
         lines = planning.plan_lines(run, params, cloud)
         if next_action == planning.UPGRADE:
             run["controller"] = self._observe_controller()
-            warnings += planning.warn_too_few_forks(context) + self._warn_certificates(run["controller"])
+            warnings += planning.warn_too_few_forks(context) + self._warn_certificates(run["controller"]) + planning.warn_container(params)
         if resumed and not context.check_mode:
             context.progress(lines[0])
         return {"changed": False, "msg": ". ".join(lines), "plan": lines, "run": run, "warnings": warnings}

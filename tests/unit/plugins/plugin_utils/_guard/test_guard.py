@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime, timezone
+
 import pytest
 from guard_builders import (
     ACKNOWLEDGE,
@@ -29,7 +32,10 @@ from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.record import 
 
 ENDED_BADLY = {"outcome": states.ROLLBACK_FAILED, "message": "It failed.", "acknowledged": False}
 # Every state, with the fields of a run record in it.
-IN_STATE = {**{state: {} for state in states.STATES}, states.RESTORED: {"restore_message": "Server web1 is restored"}, states.ENDED: ENDED_BADLY}
+IN_STATE = {
+    **{state: {} for state in states.STATES if state != states.AWAITING},  # which has tests of its own
+    states.RESTORED: {"restore_message": "Server web1 is restored"}, states.ENDED: ENDED_BADLY,
+}
 
 
 def complete_rollback(guard, **how):
@@ -99,6 +105,53 @@ def test_when_a_phase_times_out_and_the_run_is_alive(tmp_path, before, state):
         actions.pass_time(1000)
         guard.tick()
     assert actions.restore_calls == [("801", 600)] and not guard.finished, "the run has to acknowledge the rollback and probe the server"
+
+
+AWAIT = {"command": "transition", "to": states.AWAITING, "seconds": 600, "fields": {"seconds_allowed": 600}}
+CONFIRM = {"command": "transition", "to": states.CONFIRMED, "seconds": None, "fields": {}}
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_while_a_person_decides_only_the_time_counts(tmp_path, alive):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.CHECKING, actions)
+    guard.handle(AWAIT)
+    actions.alive = alive
+    actions.pass_time(599)
+    guard.tick()
+    assert (guard.record.state, guard.finished, actions.restore_calls) == (states.AWAITING, False, [])
+    actions.pass_time(2)
+    guard.tick()
+    assert actions.restore_calls == [("801", 600)] and guard.record.data["reason"] == "nobody has confirmed it in time"
+    assert guard.finished is not alive
+    with pytest.raises(RewindError, match="can't become confirmed"):
+        guard.handle(CONFIRM)
+
+
+def test_a_confirmation_by_a_person_is_final(tmp_path):
+    actions = FakeActions()
+    guard = guard_in(tmp_path, states.CHECKING, actions)
+    guard.handle(AWAIT)
+    actions.alive = False
+    guard.handle(CONFIRM)
+    actions.pass_time(100_000)
+    guard.tick()
+    assert (guard.record.state, guard.finished, actions.restore_calls) == (states.CONFIRMED, True, [])
+
+
+@pytest.mark.parametrize(("age", "restored"), [(10, False), (10_000, True)])
+def test_a_guard_that_replaces_another_keeps_the_time_of_the_confirmation(tmp_path, age, restored):
+    entered = datetime.fromtimestamp(time.time() - age, timezone.utc).isoformat()
+    actions = FakeActions(alive=False)
+    guard = guard_in(
+        tmp_path, states.AWAITING, actions, resumed=True, seconds_allowed=600, history=[{"at": entered, "state": states.AWAITING}],
+    )
+    actions.pass_time(2)
+    guard.tick()
+    assert bool(actions.restore_calls) is restored
+    actions.pass_time(600)
+    guard.tick()
+    assert actions.restore_calls == [("801", 600)]
 
 
 def test_each_phase_has_its_own_time(tmp_path):
@@ -323,7 +376,8 @@ ALLOWED = {
     states.READY: {states.READY, states.SNAPSHOTTING, states.ARMED, states.ENDED},
     states.ARMED: {states.UPGRADING, states.RESTORING},
     states.UPGRADING: {states.CHECKING, states.RESTORING},
-    states.CHECKING: {states.CONFIRMED, states.RESTORING},
+    states.CHECKING: {states.AWAITING, states.CONFIRMED, states.RESTORING},
+    states.AWAITING: {states.CONFIRMED, states.RESTORING},
     states.CONFIRMED: {states.CONFIRMED, states.ENDED},
     states.RESTORING: {states.RESTORED, states.ENDED},
     states.RESTORED: {states.ENDED},

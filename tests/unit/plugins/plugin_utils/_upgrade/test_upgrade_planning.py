@@ -96,7 +96,7 @@ def test_an_upgrade_of_this_run_that_ended_badly_stops_the_others(tmp_path, outc
 def test_a_host_of_an_earlier_batch_that_is_still_half_way_was_lost(tmp_path, state):
     put(tmp_path, "web1", state)
     assert stop_after_failed_host(str(tmp_path), context(batch=("web1", "web3"))) is None, "it is worked on beside this one"
-    if state == states.CONFIRMED:
+    if state in (states.CONFIRMED, states.AWAITING):
         assert stop_after_failed_host(str(tmp_path), context()) is None
         return
     with pytest.raises(RewindError):
@@ -188,7 +188,10 @@ def test_the_error_names_the_run_that_guards():
 # --- the plan as text
 
 CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictions": []}
-PARAMS = {"stop_server": False, "timeout": 3600, "check_timeout": 300, "soak_time": 30, "builtin_checks": True, "keep_snapshots": 2}
+PARAMS = {
+    "stop_server": False, "timeout": 3600, "check_timeout": 300, "soak_time": 30, "builtin_checks": True, "keep_snapshots": 2,
+    "confirm": "automatic", "confirm_within": 600, "confirm_wait": True,
+}
 
 
 def test_the_plan_of_an_upgrade():
@@ -203,6 +206,8 @@ def test_the_plan_of_an_upgrade():
     assert "stopped" not in text and "Delete" not in text
     assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, PARAMS, CLOUD))
     assert "stopped" in "\n".join(plan_lines(run, {**PARAMS, "stop_server": True}, CLOUD))
+    manual = "\n".join(plan_lines(run, {**PARAMS, "confirm": "manual", "confirm_wait": False}, CLOUD))
+    assert "wait up to 600 s for a person to confirm with the playbook rewind.vps.confirm, after this run, and keep" in manual
     first = plan_lines(run, PARAMS, {**CLOUD, "evictions": [{"name": "rewind0"}]})[0]
     assert first.startswith("Delete rewind0")
 
