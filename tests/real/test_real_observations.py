@@ -3,25 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from support.guarded_upgrade import CHANGE, proven
-from support.real_upgrades import RealUpgrades
+from support.real_upgrades import RealUpgrades, shell, unit
 
 pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.real]
 
 NEW_LOGIN = "a new login is not possible"
-UNIT = "printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\n%b\\n[Install]\\nWantedBy=multi-user.target\\n' '{}' >/etc/systemd/system/{}.service"
-
-
-def shell(command: str, **keywords: Any) -> dict[str, Any]:
-    return {"name": "Break it", "ansible.builtin.shell": command, **keywords}
-
-
-def unit(name: str, service: str, start: str = "systemctl start --no-block {}") -> str:
-    return f"{UNIT.format(service, name)}; systemctl daemon-reload; systemctl enable {name}; {start.format(name)}"
-
 
 @pytest.mark.parametrize(("command", "reason"), [
     pytest.param("echo 'AllowUsers operator' >/etc/ssh/sshd_config.d/lab.conf; systemctl reload ssh", NEW_LOGIN, id="AllowUsers"),

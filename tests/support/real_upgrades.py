@@ -24,6 +24,18 @@ LIMITS = {
 }
 
 
+# A service, as a command for the shell of a machine.
+UNIT = "printf '[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\n%b\\n[Install]\\nWantedBy=multi-user.target\\n' '{}' >/etc/systemd/system/{}.service"
+
+
+def shell(command: str, **keywords: Any) -> dict[str, Any]:
+    return {"name": "Break it", "ansible.builtin.shell": command, **keywords}
+
+
+def unit(name: str, service: str, start: str = "systemctl start --no-block {}") -> str:
+    return f"{UNIT.format(service, name)}; systemctl daemon-reload; systemctl enable {name}; {start.format(name)}"
+
+
 class RealUpgrades(UpgradeRunner):
     """Guarded upgrades of web1 at VPS.org and app1 at Ilkbyte, both real machines."""
 
