@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook, pytest.mark.real]
 
 NEW_LOGIN = "a new login is not possible"
 
+
 @pytest.mark.parametrize(("command", "reason"), [
     pytest.param("echo 'AllowUsers operator' >/etc/ssh/sshd_config.d/lab.conf; systemctl reload ssh", NEW_LOGIN, id="AllowUsers"),
     pytest.param("mv /root/.ssh/authorized_keys /root/.ssh/old", NEW_LOGIN, id="authorized_keys"),
