@@ -28,32 +28,38 @@ options:
       - V(check_server) runs commands on the server, waits for its package manager, and fails if something there would make the upgrade fail.
         Changes nothing.
       - V(find_interrupted) finds what an interrupted run has left. Changes nothing.
+      - V(find_awaiting) finds an upgrade that awaits the confirmation by a person. Changes nothing.
       - V(find_last) finds the snapshot of the last run, for a manual restore. Changes nothing.
       - V(ask) asks the person at the terminal whether to restore. Changes nothing.
       - V(prune) deletes the role's snapshots of the server beyond C(keep_snapshots) of O(options), without an upgrade.
       - V(start_guard) starts the guard and writes the run record.
-      - V(fail_baseline) fails, since a check fails before the upgrade.
       - V(request_snapshot) has the guard take the run's snapshot, and does not wait for it.
       - V(wait_snapshot) waits until that snapshot is ready, and fails if it does not become ready.
       - V(arm) makes the guard roll back from now on if the run ends unexpectedly, and starts the time for the upgrade.
       - V(detect_reboot) finds out with O(script) whether the server needs a reboot. Changes nothing.
       - V(reboot) reboots a server on which no module of Ansible runs, and waits until it answers in another boot.
-      - V(start_checks) starts the time for the checks. It fails if a new login is not possible, no module runs any more, or O(script) shows a
-        unit that has failed or has not started, and did not do so before the upgrade.
-      - V(confirm) runs O(script) again, fails as the step before, and ends the guard's watch over the upgrade. It is not rolled back any more.
+      - V(start_checks) starts the time for the checks. It fails if a new login is not possible, the server is worse than before the upgrade, or
+        a check fails until the time is over.
+      - V(check_failed) waits before the role repeats O(check), and fails if the time for checks is over.
+      - V(soak) repeats the checks for C(soak_time), and fails as V(start_checks).
+      - V(confirm) does the same if V(soak) has not, and ends the guard's watch over the upgrade. It is not rolled back any more. With
+        C(confirm=manual) the guard waits for a person instead.
+      - V(wait_confirmation) waits until a person has confirmed the upgrade, and fails if it is rolled back.
+      - V(confirm_manually) confirms an upgrade that V(find_awaiting) has found.
       - V(save_diagnostics) saves the failed task and the server's logs, without secrets.
       - V(roll_back) has the guard restore the run's snapshot, and does not wait for it.
       - V(wait_restore) waits until that restore is finished.
       - V(reconnect) waits until the server answers, and probes it. Needs only a shell there. Does not fail if the server does not answer.
+      - V(check_restored) makes the checks on the restored server. Does not fail.
       - V(verify) compares the restored server with its state before the snapshot. Changes nothing.
       - V(finish) records the outcome, and after an upgrade deletes the role's older snapshots.
       - V(rollout_table) writes the report of all hosts of the run, and shows it once per batch.
       - V(close_run) records that the outcome was reported, and fails unless the upgrade is confirmed. The guard exits.
     type: str
     required: true
-    choices: [plan, check_server, find_interrupted, find_last, ask, prune, start_guard, fail_baseline, request_snapshot, wait_snapshot, arm,
-              detect_reboot, reboot, start_checks, confirm, save_diagnostics, roll_back, wait_restore, reconnect,
-              verify, finish, rollout_table, close_run]
+    choices: [plan, check_server, find_interrupted, find_last, find_awaiting, ask, prune, start_guard, request_snapshot, wait_snapshot, arm,
+              detect_reboot, reboot, start_checks, check_failed, soak, confirm, wait_confirmation, confirm_manually, save_diagnostics, roll_back,
+              wait_restore, reconnect, check_restored, verify, finish, rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
     required: false
@@ -80,6 +86,12 @@ options:
   failed_result:
     description: Its result.
     type: raw
+  check:
+    description: A check of the run that has failed.
+    type: dict
+  deadline:
+    description: When the time for checks is over, in seconds since 1970.
+    type: int
   server_log:
     description: The server's logs as text. The last 2000000 characters are saved.
     type: str

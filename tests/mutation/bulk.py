@@ -19,9 +19,4 @@ MUTANTS = [
         r"BatchGate\(([\w.]+), [\w.]+ - 1\) if", r"BatchGate(MAX_PENDING_DECISIONS, \1) if", "own_outcome",
         ("unit/plugins/module_utils/_bulk/test_bulk_results.py::test_no_more_servers_are_stopped_at_once_than_concurrency",),
     ),
-    Mutant(
-        "a signal ends the process while servers are off", f"{UTILS}/_signal_guard.py", "ThreadSignals._on_signal",
-        r"if self\._critical_count:", "if False:", "starts_again",
-        ("unit/plugins/module_utils/_bulk/test_bulk_executor.py::test_a_signal_waits_for_critical_sections_which_undo_their_change",),
-    ),
 ]

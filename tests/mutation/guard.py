@@ -15,8 +15,12 @@ PROCESS = (f"{TESTS}/_guard/test_guard_process.py::test_from_start_to_end",)
 
 MUTANTS = [
     Mutant(
-        "the guard does nothing when its run is gone", GUARD, "Guard.tick", r"if \w+ in states\.ARMED_STATES and not \w+:", "if False:", "upgrade",
+        "the guard does nothing when its run is gone", GUARD, "Guard.tick", r"if \w+ in states\.ARMED_STATES and .* not \w+:", "if False:", "upgrade",
         (f"{DECIDES}::test_when_the_run_has_ended",),
+    ),
+    Mutant(
+        "the guard ends with a run that waits for a person", GUARD, "Guard.tick", r"is_run_over = (.*) and .*", r"is_run_over = \1", "confirmed",
+        (f"{DECIDES}::test_while_a_person_decides_only_the_time_counts",),
     ),
     Mutant(
         "the guard lets a phase of the upgrade hang", GUARD, "Guard.tick",

@@ -53,9 +53,9 @@ MUTANTS = [
         r"\(status or EXIT_STATUS\) if messages else status", "status", "upgrade", (f"{TESTS}/test_unfinished.py::test_the_status_of_the_run",),
     ),
     Mutant(
-        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: user_checks.yml",
-        r"include_tasks: user_checks\.yml", "meta: noop", "upgrade",
-        ("functional/guarded/test_failures.py::test_trouble_with_the_restore_itself",),
+        "an upgrade is confirmed without its checks", f"{TASKS}/upgrade.yml", "include_tasks: soak.yml",
+        r"include_tasks: soak\.yml", "meta: noop", "upgrade",
+        ("functional/guarded/test_checks.py::test_all_types_of_checks",),
     ),
     Mutant(
         "a failed upgrade is not undone", f"{TASKS}/upgrade.yml", "include_tasks: rollback.yml",

@@ -14,8 +14,8 @@ MUTANTS = [
         "observed", (f"{STEPS}::test_both_observations_log_in_again",),
     ),
     Mutant(
-        "one observation after the upgrade is enough", CHECKS, "CheckSteps._confirm", r"self\._observe_soak\(record, .*\)", "record",
-        "observed", (f"{STEPS}::test_what_happens_some_seconds_later",),
+        "one observation after the upgrade is enough", "plugins/plugin_utils/_upgrade/steps/confirmation.py", "ConfirmationSteps._confirm",
+        r"self\._observe_soak\(record, .*\)", "record", "observed", (f"{STEPS}::test_what_happens_some_seconds_later",),
     ),
     Mutant(
         "a check that fails before the upgrade does not prevent it", "roles/guarded_upgrade/tasks/upgrade.yml", "include_tasks: baseline.yml",

@@ -62,7 +62,7 @@ def test_a_person_confirms(real: RealUpgrades, how: str) -> None:
         return
     run = running.finish(real.run_seconds)
     assert run.status == 2, run.output
-    assert "nobody has confirmed it in time" in real.record("web1")["reason"]
+    assert "it was not confirmed in time" in real.record("web1")["reason"]
     real.assert_restored("web1", before)
     late = real.run("web1", playbook="rewind.vps.confirm")
     assert late.status == 2 and "awaits its confirmation" in late.output

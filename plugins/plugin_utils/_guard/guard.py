@@ -203,7 +203,7 @@ class Guard:
             self._trigger_rollback("the run ended unexpectedly")
         elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
             self._trigger_rollback(
-                "nobody has confirmed it in time" if state == states.AWAITING
+                "it was not confirmed in time" if state == states.AWAITING
                 else f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this phase)"
             )
         elif state == states.RESTORED and not alive:

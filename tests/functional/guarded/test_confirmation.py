@@ -22,7 +22,7 @@ def is_confirmed(upgrades: UpgradeRunner, host: str) -> None:
 
 @pytest.mark.duration(40)
 def test_a_run_that_waits(upgrades: UpgradeRunner) -> None:
-    """web1 is confirmed, web2 is rolled back by a person, and nobody decides about web3."""
+    """web1 is confirmed, web2 is rolled back by a person, and web3 is left alone."""
     running = upgrades.start(
         ",".join(HOSTS), "--forks", "3", playbook=upgrades.host_pinned_playbook(), tasks=upgrades.tasks("upgrade", CHANGE), confirm="manual",
         confirm_within=WITHIN,
@@ -39,7 +39,7 @@ def test_a_run_that_waits(upgrades: UpgradeRunner) -> None:
     run = running.finish(upgrades.run_seconds)
     assert run.status == 2 and outcomes(run) == {"web1": "upgraded", "web2": "rolled_back", "web3": "rolled_back"}, run.output
     is_confirmed(upgrades, "web1")
-    for host, reason in (("web2", "requested manually"), ("web3", "nobody has confirmed it in time")):
+    for host, reason in (("web2", "requested manually"), ("web3", "it was not confirmed in time")):
         upgrades.assert_rolled_back(host)
         assert reason in upgrades.record(host)["reason"]
         assert {item["check"] for item in upgrades.record(host)["verification"]} >= {"marker", "files"}
@@ -72,7 +72,7 @@ def test_after_the_run(upgrades: UpgradeRunner) -> None:
     for host in ("web2", "web3"):
         upgrades.assert_rolled_back(host)
     report = upgrades.run("web3", playbook="rewind.vps.recover")
-    assert report.status == 2 and "nobody has confirmed it in time" in report.output and upgrades.record("web3")["verified"], report.output
+    assert report.status == 2 and "it was not confirmed in time" in report.output and upgrades.record("web3")["verified"], report.output
 
 
 @pytest.mark.duration(20)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ssh, pytest.mark.playbook]
 
 PAGE = (ROOT / "docs" / "hooks.md").read_text("utf-8")
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```yaml\n(.*?)```", PAGE, re.DOTALL))
-# It keeps what it is told in a file of the server's disk.
+# It keeps the setting in a file of the server's disk.
 PSQL = """#!/bin/sh
 for word; do case $word in
   *"read_only = on"*) echo on >/srv/read_only ;;

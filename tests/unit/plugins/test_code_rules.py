@@ -14,7 +14,9 @@ FILES = {path.relative_to(PLUGINS).as_posix(): path for path in sorted(PLUGINS.r
 # The steps that observe a server wait for the server, not for a provider.
 MAY_SLEEP = {
     "module_utils/_wait/polling.py", "module_utils/_http/client.py", "module_utils/_bulk/shared_provider.py",
-    "plugin_utils/_upgrade/steps/checks.py", "plugin_utils/_upgrade/steps/reconnect.py",
+    "plugin_utils/_upgrade/steps/checks.py", "plugin_utils/_upgrade/steps/observe.py", "plugin_utils/_upgrade/steps/reconnect.py",
+    # And for the guard, and for a person.
+    "plugin_utils/_upgrade/steps/base.py", "plugin_utils/_upgrade/steps/confirmation.py",
 }
 MAY_NAME_PROVIDERS = ("module_utils/_provider/", "modules/", "doc_fragments/", "module_utils/_argspec.py")
 

@@ -26,7 +26,7 @@ class ConfirmationSteps(PrepareSteps, CheckSteps):
     """Nothing here changes the server."""
 
     def _confirm(self) -> Result:
-        """Confirm the upgrade after its soak, or have a person confirm it; the guard rolls it back if nobody does in time."""
+        """Confirm the upgrade after its soak, or have a person confirm it; the guard rolls it back if that does not happen in time."""
         record, params = self._record, self._params
         # A file of tasks that has failed since, and passed again, restarts the soak.
         record = self._observe_soak(record, 0 if record.data.get("soaked") else params["soak_time"])
@@ -82,7 +82,7 @@ class ConfirmationSteps(PrepareSteps, CheckSteps):
             next=planning.CONFIRM, is_run_waiting=is_run_waiting, run_id=record.run_id, run_record=str(record.path),
             snapshot_name=record.snapshot["name"], include_file=self._include_file(record.path), **evidence.run_fields(record.data["marker"]),
         )
-        # As the run had them: whoever confirms need not repeat its options.
+        # As the run had them, so that its options need not be repeated.
         prefix = record.snapshot["name"][:-len(record.run_id)]
         run["options"] = {**run["options"], "keep_snapshots": record.data.get("keep_snapshots") or 0, "snapshot_prefix": prefix}
         after = f"; its run (process {record.data['run']['pid']}) finishes it" if is_run_waiting else ""

@@ -122,7 +122,7 @@ def test_while_a_person_decides_only_the_time_counts(tmp_path, alive):
     assert (guard.record.state, guard.finished, actions.restore_calls) == (states.AWAITING, False, [])
     actions.pass_time(2)
     guard.tick()
-    assert actions.restore_calls == [("801", 600)] and guard.record.data["reason"] == "nobody has confirmed it in time"
+    assert actions.restore_calls == [("801", 600)] and guard.record.data["reason"] == "it was not confirmed in time"
     assert guard.finished is not alive
     with pytest.raises(RewindError, match="can't become confirmed"):
         guard.handle(CONFIRM)
