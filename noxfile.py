@@ -145,7 +145,15 @@ def molecule(session: nox.Session) -> None:
     """The scenarios of the roles and the modules, or one of them (ARGS="-s success")."""
     with workspace(session, "molecule") as space:
         directory = space.scratch / "molecule"
-        where = {"cwd": space.collections / "ansible_collections/rewind/vps", "MOLECULE_EPHEMERAL_DIRECTORY": str(directory)}
+        # A schedule takes plain paths only, and this directory may have any name.
+        for name, target in (("bin", space.environment / "bin"), ("collections", space.collections)):
+            (space.scratch / name).symlink_to(target)
+        (space.scratch / "home").mkdir()
+        where = {
+            "cwd": space.collections / "ansible_collections/rewind/vps", "MOLECULE_EPHEMERAL_DIRECTORY": str(directory),
+            "HOME": str(space.scratch / "home"), "ANSIBLE_COLLECTIONS_PATH": str(space.scratch / "collections"),
+            "PATH": os.pathsep.join([str(space.scratch / "bin"), os.environ.get("PATH", os.defpath)]),
+        }
         try:
             space.python("-m", "molecule", "test", "--no-command-borders", *(session.posargs or ["--all"]), **where)
         finally:

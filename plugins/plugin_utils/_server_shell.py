@@ -20,7 +20,7 @@ from ansible.plugins.connection import ssh as ssh_plugin
 
 from ._server_facts import forget_interpreter
 from ._time_limit import TimeLimitExceeded, time_limit
-from ._upgrade.server_access import ServerUnavailable
+from ._upgrade.server_access import MAX_ERROR_CHARS, ServerUnavailable
 
 KEEP_OPEN_TIMEOUT = 20  # seconds
 REQUIRES_TERMINAL = "you must have a tty"  # of sudo with requiretty
@@ -129,7 +129,7 @@ class ServerShell:
 
 def _message(error: AnsibleError) -> str:
     """Return the message of the connection, without the text that Ansible's executor adds."""
-    return _one_line(getattr(error, "detail", None) or to_text(error))
+    return " ".join((getattr(error, "detail", None) or to_text(error)).split())[-MAX_ERROR_CHARS:]
 
 
 def _one_line(text: str) -> str:

@@ -29,7 +29,7 @@ NAMES = {
 }
 FEW = ("up", "encoded slash", "NUL", "terminal", "template", "lookup")
 PATHS = {
-    "vpsorg": "/api/v1/(servers/|servers/12345/|snapshots/)",
+    "vpsorg": "/api/v1/(servers/|servers/(12345|[0-9a-f-]{36})/|snapshots/)",
     "ilkbyte": "/(server/list/all|server/manage/app1/(show|snapshot))",
 }
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -22,6 +22,7 @@ MAX_DEPTH = 5  # results within results
 MAX_LABEL_CHARS = 60
 
 OWN_ACTIONS = ("rewind.vps.upgrade_guard", "upgrade_guard")
+NO_TRACEBACK = "(traceback unavailable)"  # of ansible-core 2.19 and newer
 
 UNEXPLAINED = "failed"  # nothing may be shown, or nothing is known
 LOST_SUFFIX = "; the task has failed, so that rescue can run"  # of the connection guarded_ssh; the reason needs no explanation of rescue
@@ -89,7 +90,8 @@ def _reason(result: Any, redact: Callable[[str], str], depth: int) -> str:
     if not _GENERIC.fullmatch(" ".join(message.split())):
         first_line_of_listed = next((_last_line(text) for text in listed if text.strip()), "")
         return " ".join(f"{message.rstrip('.: ')}: {first_line_of_listed}".split()) if first_line_of_listed else " ".join(message.split())
-    last_line = next((line for line in map(_last_line, [*outputs, *listed, redact(_text(result.get("exception")))]) if line), "")
+    exception = redact(_text(result.get("exception")))
+    last_line = next((line for line in map(_last_line, [*outputs, *listed, "" if exception == NO_TRACEBACK else exception]) if line), "")
     status = result.get("rc")
     if last_line:
         return last_line

@@ -40,6 +40,9 @@ def unfinished_messages(directory: str) -> list[str]:
         except (OSError, RewindError) as error:
             messages.append(f"The outcome of a guarded upgrade is unknown: its run record can't be read ({error})")
             continue
+        except Exception as error:  # Python would print its text, which may hold anything
+            messages.append(f"The outcome of a guarded upgrade is unknown: internal error in rewind.vps ({type(error).__name__})")
+            continue
         if not record.data.get("acknowledged") and record.state != states.AWAITING:
             messages.append(_message(record))
     return messages

@@ -98,6 +98,15 @@ def test_a_failed_login_leaves_the_arguments_as_they_were(tmp_path):
     assert action._connection.get_option("ssh_extra_args") == "-o LogLevel=ERROR"
 
 
+def test_the_end_of_a_long_message_is_kept(tmp_path):
+    """ssh states the cause in its last line, below a banner."""
+    action = Action(ansible_control_path_dir=str(tmp_path))
+    action.answers = [AnsibleConnectionFailure(f"Failed to connect to the host via ssh: {'@' * 1200}\nHost key verification failed.")]
+    with pytest.raises(ServerUnavailable, match="Host key verification failed") as caught:
+        ServerShell(action, {}).run("true", 5)
+    assert caught.value.is_refused
+
+
 def test_a_command_has_no_terminal_and_no_input(tmp_path):
     action = Action(ansible_control_path_dir=str(tmp_path))
     ServerShell(action, {}).run("systemctl", 5)

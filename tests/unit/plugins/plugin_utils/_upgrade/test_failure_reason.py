@@ -35,6 +35,9 @@ def reason(result: Any, task: Any = ...) -> str:
 
 
 @pytest.mark.parametrize(("result", "expected"), [
+    # A command without output, with ansible-core 2.19 and newer.
+    ({"msg": "The command exited with a non-zero return code.", "rc": 1, "stdout": "", "stderr": "", "exception": "(traceback unavailable)"},
+     "the command ended with status 1"),
     # apt and dpkg
     ({"msg": APT_FAILED, "stdout": POSTINST, "rc": 100},
      "dpkg: error processing package bad (--configure): installed bad package post-installation script subprocess returned error exit status 1"),

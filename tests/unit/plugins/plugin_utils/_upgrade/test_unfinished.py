@@ -59,6 +59,18 @@ def test_a_run_record_that_can_not_be_read(tmp_path, directory):
     assert "unknown" in message
 
 
+def test_an_internal_error_ends_no_run_and_its_text_is_not_shown(tmp_path, directory, monkeypatch):
+    """Python would print it after everything else."""
+    run_in(tmp_path, directory, states.UPGRADING)
+
+    def fail(path):
+        raise RuntimeError("x-secret-token")
+
+    monkeypatch.setattr(states.RunRecord, "load", fail)
+    (message,) = unfinished_messages(directory)
+    assert "internal error in rewind.vps (RuntimeError)" in message and "secret" not in message
+
+
 def test_the_status_of_the_run(tmp_path, directory, statuses):
     shown = []
     watch_exit(directory, shown.append)
