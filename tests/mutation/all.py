@@ -29,6 +29,7 @@ PROMISES = {
     "proven": "`rolled_back` is proven",
     "before_snapshot": "What can be known before the snapshot",
     "observed": "An upgrade is confirmed only if",
+    "selected": "The role upgrades the packages that are selected",
     "no_false_alarm": "A check that failed before",
     "batch": "In a batch",
     "schedule": "A schedule on a runner",
