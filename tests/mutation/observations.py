@@ -19,7 +19,7 @@ MUTANTS = [
     ),
     Mutant(
         "an excluded package may be upgraded", "plugins/plugin_utils/_upgrade/package_scripts.py", "upgrade_script",
-        r"' '\.join\(selection\.exclude\)", "''", "selected",
+        r"""['"] ['"]\.join\(selection\.exclude\)""", "''", "selected",
         ("unit/plugins/plugin_utils/_upgrade/test_package_scripts.py::test_pacman_that_upgrades_an_ignored_package",),
     ),
     Mutant(

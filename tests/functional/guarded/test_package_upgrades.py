@@ -30,7 +30,7 @@ def install(upgrades: UpgradeRunner, *names: str) -> None:
     disk = upgrades.disk("web1")
     (disk / "var/lib/dpkg").mkdir(parents=True, exist_ok=True)
     (disk / "var/lib/dpkg/status").write_text("".join(STATUS.format(name=name) for name in names))
-    programs = {"apt-get": APT_GET, "apt-mark": LOG}
+    programs = {"apt-get": APT_GET, "apt-mark": LOG, "df": "#!/bin/sh"}  # a server of the sandbox has a read-only /usr, which ends a run
     script = "\n".join(
         f"cat >{DIRECTORY}/{name} <<'END'\n{text}\nEND\nchmod 755 {DIRECTORY}/{name}" for name, text in programs.items())
     run = upgrades.command("ansible", "web1", "-i", upgrades.sandbox.inventory, "-m", "ansible.builtin.raw", "-a", script, environment={})

@@ -43,7 +43,9 @@ def build_rpm_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> None
 def _write_security_release(repository: Path, indexes: dict[str, bytes]) -> None:
     """Write what tells apt that the repository has security updates."""
     sums = "".join(f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}\n" for name, content in indexes.items())
-    (repository / "Release").write_text(f"Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\nVersion: 12\nSHA256:\n{sums}")
+    (repository / "Release").write_text(
+        "Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\nVersion: 12\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+        f"SHA256:\n{sums}")
 
 
 def _write_security_advisory(repository: Path, name: str) -> None:
