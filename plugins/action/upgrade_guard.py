@@ -55,7 +55,7 @@ PROVIDER_ENV_PATTERN = re.compile(f"{'|'.join(PROVIDER_ENV_VARS)}|REWIND_.*|.*_p
 DISPLAYED_KEYS = frozenset({"msg", "message", "reason", "next", "plan", "table", "warnings"})
 
 # Read by later steps. A login password may be a common word, such as the user's name, and must not mask that there. None of them contains one.
-STEP_DATA = frozenset({"run", "outcome", "verification", "stdout", "package_manager", "lock_script"})
+STEP_DATA = frozenset({"run", "outcome", "verification", "stdout", "package_manager", "lock_script", "upgrade_script"})
 
 # Every strategy loads this action in the process of ansible-playbook before it starts the first step in another process.
 watch_exit(C.DEFAULT_LOCAL_TMP, lambda message: Display().error(message, wrap_text=False))

@@ -200,7 +200,11 @@ user_input:
   returned: O(step=ask)
   type: str
 package_manager:
-  description: The package manager of the server, if the role upgrades all packages.
+  description: The package manager of the server, if the role itself upgrades packages.
+  returned: O(step=check_server)
+  type: str
+upgrade_script:
+  description: A shell script that upgrades the selected packages; empty if a module of Ansible does it.
   returned: O(step=check_server)
   type: str
 lock_script:

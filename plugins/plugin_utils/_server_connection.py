@@ -76,9 +76,6 @@ class ServerConnection:
         except AnsibleError as failure:  # for example without a directory for temporary files
             return {"failed": True, "msg": to_text(failure)}
 
-    def has_module(self, name: str) -> bool:
-        return self._action._shared_loader_obj.module_loader.find_plugin_with_context(name).resolved
-
     def observe_controller(self) -> dict[str, Any] | None:
         """Observe what logins of this connection depend on, see `controller_observer`. None for other connections than SSH."""
         connection = self._action._connection

@@ -30,6 +30,7 @@ PROMISES = {
     "before_snapshot": "What can be known before the snapshot",
     "observed": "An upgrade is confirmed only if",
     "confirmed": "An upgrade that a person confirms",
+    "selected": "The role upgrades the packages that are selected",
     "no_false_alarm": "A check that failed before",
     "batch": "In a batch",
     "schedule": "A schedule on a runner",

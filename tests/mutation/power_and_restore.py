@@ -20,10 +20,6 @@ MUTANTS = [
         (f"{REQUESTS}::test_a_stopped_server_is_started_again_when_its_snapshot_fails",),
     ),
     Mutant(
-        "a signal ends the task while the server is off", SIGNALS, "guard_signals.defer",
-        r"signal\.signal\((\w+), \w+\)", r"signal.getsignal(\1)", "starts_again", ("unit/plugins/module_utils/test_signal_guard.py",),
-    ),
-    Mutant(
         "a server that a killed task has left off stays off", POWER, "InterruptedStop.detect",
         r"self\.server = server", "self.server = None", "starts_again",
         ("unit/plugins/module_utils/_module/test_interrupted_stop.py::test_it_is_started_when_the_work_is_done",),

@@ -52,6 +52,30 @@ def test_a_configuration_file_of_the_user_is_kept(real: RealUpgrades) -> None:
     assert real.ssh("web1", "cat /etc/lab/config.conf") == "setting = mine"
 
 
+def test_all_packages_without_an_excluded_one(real: RealUpgrades) -> None:
+    real.offer("web1", "lab-good", "lab-config")
+    real.ssh("web1", "apt-mark hold lab-requires-reboot")
+    real.assert_upgraded("web1", real.run("web1", exclude=["lab-config"]))
+    packages = real.inspect("web1").packages
+    assert (packages["lab-good"], packages["lab-config"]) == ("2", "1")
+    assert real.ssh("web1", "apt-mark showhold") == "lab-requires-reboot"
+
+
+def test_security_updates_alone(real: RealUpgrades) -> None:
+    real.offer("web1", "lab-good", "lab-security")
+    real.assert_upgraded("web1", real.run("web1", packages="security"))
+    packages = real.inspect("web1").packages
+    assert (packages["lab-good"], packages["lab-security"]) == ("1", "2")
+
+
+def test_named_packages_alone(real: RealUpgrades) -> None:
+    real.offer("web1", "lab-good", "lab-config")
+    real.assert_not_started("web1", "not installed on web1: lab-absent", packages=["lab-good", "lab-absent"])
+    real.assert_upgraded("web1", real.run("web1", packages=["lab-good"]))
+    packages = real.inspect("web1").packages
+    assert (packages["lab-good"], packages["lab-config"]) == ("2", "1")
+
+
 def test_a_disk_that_a_task_fills(real: RealUpgrades) -> None:
     before = real.inspect("web1")
     fill = {"name": "Fill the disk", "ansible.builtin.command": "dd if=/dev/zero of=/var/lib/full bs=1M"}

@@ -25,6 +25,7 @@ STEPS = (
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
 ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "accept_run": {"type": "str"},
+    "after_tasks": {"type": "list", "elements": "str", "default": []},
     "auto_recover_within": {"type": "int", "default": 1800},
     "before_snapshot_tasks": {"type": "list", "elements": "str", "default": []},
     "builtin_checks": {"type": "bool", "default": True},
@@ -36,10 +37,11 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "connection_timeout": {"type": "int", "default": 300},
     "diagnostics_log_files": {"type": "list", "elements": "str", "default": []},
     "diagnostics_timeout": {"type": "int", "default": 30},
+    "exclude": {"type": "list", "elements": "str", "default": []},
     "grace_period": {"type": "int", "default": 120},
     "keep_snapshots": {"type": "int", "default": 1},
     "marker_dir": {"type": "str", "default": "/var/tmp"},
-    "after_tasks": {"type": "list", "elements": "str", "default": []},
+    "packages": {"type": "raw", "default": "all"},
     "quiesce_services": {"type": "list", "elements": "str", "default": []},
     "reboot": {"type": "str", "choices": ["if_needed", "always", "never"], "default": "if_needed"},
     "reboot_command": {"type": "str"},

@@ -17,6 +17,7 @@ from ...module_utils._errors import RewindError, invalid_argument
 from . import record as states
 from .checks.base import WARN
 from .options import RunContext
+from .package_selection import parse_selection
 from .record import RunRecord, describe_state, latest_records
 
 # What comes next for a server
@@ -183,7 +184,8 @@ def is_this_runs_upgrade(previous: RunRecord | None, run: dict[str, Any], auto_r
     """Whether a confirmed upgrade is the one that this run was to do: the same files, a short time ago."""
     if run["next"] not in (CLEAN_UP, REPORT):
         return True
-    same = previous.data.get("tasks") == run["tasks"] and previous.data.get("roles") == run["options"]["roles"]
+    options = run["options"]
+    same = previous.data.get("tasks") == run["tasks"] and all(previous.data.get(name) == options[name] for name in ("roles", "packages", "exclude"))
     return same and _seconds_since_deadline(previous) <= auto_recover_within
 
 
@@ -281,10 +283,11 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
     evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     before = [f"Before the snapshot: {', '.join(run['before_snapshot_tasks'])}"] if run.get("before_snapshot_tasks") else []
+    upgrade = ", ".join([*run["tasks"], *(f"role {name}" for name in parameters["roles"])]) or parse_selection(parameters)
     lines = [
         *before,
         f"Take snapshot {run['snapshot_name']} of server {server} at {cloud['cloud']}{stopped}",
-        f"Upgrade: {', '.join(run['tasks']) or 'the packages of the operating system'}, within {parameters['timeout']} s",
+        f"Upgrade: {upgrade}, within {parameters['timeout']} s",
         *_check_lines(run["checks"], parameters),
         f"On success: {_confirmation_plan(parameters)}, and keep the newest {parameters['keep_snapshots']} of these snapshots",
         f"On failure: restore {run['snapshot_name']}, verify, fail the play",

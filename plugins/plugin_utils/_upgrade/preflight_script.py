@@ -13,8 +13,9 @@ from __future__ import annotations
 from shlex import quote
 
 from . import package_locks
+from .package_selection import Selection
 
-# An upgrade of all packages writes to their file systems.
+# An upgrade of packages writes to their file systems.
 PACKAGE_DIRECTORIES = ("/", "/usr", "/var", "/var/cache", "/var/lib")
 
 _SCRIPT = r"""
@@ -36,26 +37,29 @@ rm -f "$file"
 _PACKAGES = r"""
 if command -v apt-get >/dev/null 2>&1; then
   for file in /var/lib/dpkg/updates/[0-9]*; do [ ! -e "$file" ] || echo "apt E: dpkg was interrupted, and left $file"; done
-  LC_ALL=C apt-get --print-uris -o Debug::NoLocking=true -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= dist-upgrade 2>&1 |
+  LC_ALL=C apt-get --print-uris -o Debug::NoLocking=true -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= @UPGRADE@ 2>&1 |
     while read -r line; do
-      case $line in E:* | Need* | After*) echo "apt $line" ;; esac
+      case $line in @LINES@) echo "apt $line" ;; esac
     done
 fi
 """
 
 
-def preflight_script(marker: str, packages: bool, *, test_write: bool) -> str:
+def preflight_script(marker: str, packages: Selection | None, *, test_write: bool) -> str:
     """Return the script. It needs a POSIX shell and nothing else, and reads no input.
 
     Args:
         marker: The path where the marker will be written.
-        packages: Whether to ask the package manager too.
+        packages: What the package manager is to upgrade; it is asked, too.
         test_write: Whether to write a file beside it, and remove it at once.
     """
     directory, dummy, file_name = marker.rpartition("/")
+    # Only `apt-get update` shows which security updates there are, so their size is unknown.
+    lines = "E:*" if packages and packages.security else "E:* | Need* | After*"
+    upgrade = f"--only-upgrade install {' '.join(packages.names)}" if packages and packages.names else "dist-upgrade"
     parts = [_SCRIPT, _WRITE_TEST if test_write else "", _PACKAGES if packages else ""]
     replacements = {
-        "@LOCKS@": package_locks.lock_script(),
+        "@LOCKS@": package_locks.lock_script(), "@UPGRADE@": upgrade, "@LINES@": lines,
         "@DIRECTORIES@": " ".join([quote(directory or "/"), *PACKAGE_DIRECTORIES]), "@FILE@": quote(f"{directory}/.test-of-{file_name}"),
     }
     script = "".join(parts)

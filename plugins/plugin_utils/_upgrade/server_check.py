@@ -18,12 +18,12 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._text import sanitize
 from .health import STARTING_STATES
+from .package_scripts import MODULE_MANAGERS, SCRIPT_MANAGERS, WITHOUT_SECURITY
+from .package_selection import PACKAGES_OPTION, Selection
 from .probe import parse_probe
 
-PACKAGE_MODULES = ("apt", "dnf", "dnf5", "yum", "zypper")  # package managers with which the role upgrades all packages
-
 MAX_DETAIL_CHARS = 300  # of what a server prints
-MIN_FREE_KB = 10_240  # of each file system that an upgrade of all packages writes to
+MIN_FREE_KB = 10_240  # of each file system that an upgrade of packages writes to
 MIN_FREE_INODES = 100
 MAX_BOOT_SECONDS = 600  # a server that is still starting after this time never finishes
 
@@ -49,7 +49,7 @@ class Needs:
 
     Attributes:
         root, python: What needs root, or a Python for Ansible's modules. Empty if nothing does.
-        packages: The role itself upgrades all packages.
+        packages: The role itself upgrades packages.
     """
 
     root: tuple[str, ...]
@@ -61,7 +61,7 @@ def needs_of(parameters: Mapping[str, Any]) -> Needs:
     """Return what the role's own steps need with these options. What the user's tasks need is unknown."""
     packages = not parameters["tasks"] and not parameters["roles"]
     steps = {
-        "the upgrade of all packages": (packages, packages),
+        "the upgrade of packages": (packages, packages),
         "guarded_upgrade_quiesce_services": (bool(parameters["quiesce_services"]),) * 2,
         "a reboot": (parameters["reboot"] != "never" and not parameters["reboot_command"], False),
     }
@@ -149,18 +149,25 @@ def _join(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def package_manager_error(name: str | None, host: str) -> RewindError:
-    return RewindError(
-        f"This role can't upgrade all packages of {host} with its package manager ({sanitize(str(name or 'unknown'))})",
-        kind=errors.UNSUPPORTED, server=host,
-        hint="write the tasks that upgrade them into a file, and name it in guarded_upgrade_tasks",
-    )
+def package_manager_error(name: Any, selection: Selection, host: str) -> RewindError | None:
+    """Return the error for a package manager with which the role can't upgrade what is selected; None if it can."""
+    if name not in (*SCRIPT_MANAGERS, *MODULE_MANAGERS):
+        return RewindError(
+            f"This role can't upgrade the packages of {host} with its package manager ({sanitize(str(name or 'unknown'))})",
+            kind=errors.UNSUPPORTED, server=host, hint="write the tasks that upgrade them into a file, and name it in guarded_upgrade_tasks",
+        )
+    if selection.security and name in WITHOUT_SECURITY:
+        return RewindError(
+            f"The repositories of {name} on {host} do not mark security updates, so {PACKAGES_OPTION}: security is impossible",
+            kind=errors.UNSUPPORTED, server=host, hint=f"set {PACKAGES_OPTION} to all, or to a list of names",
+        )
+    return None
 
 
-def missing_module_error(name: str, host: str) -> RewindError:
+def packages_error(package_manager: Any, host: str) -> RewindError:
     return RewindError(
-        f"The controller's Ansible has no module {name}, with which the packages of {host} would be upgraded", kind=errors.UNSUPPORTED, server=host,
-        hint="install the collection that contains it (for zypper: ansible-galaxy collection install community.general)",
+        f"It is unknown which packages are installed on {host}: {sanitize(str(package_manager))} could not be asked",
+        kind=errors.NOT_READY, server=host, hint="run the playbook with -vvv",
     )
 
 

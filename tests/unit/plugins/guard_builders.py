@@ -51,12 +51,11 @@ class FakeServer:
     def __init__(
         self, run: Callable[[str, bool], dict[str, Any]] = lambda script, privileged: {"stdout": "", "stderr": ""},
         run_module: Callable[[str, dict[str, Any]], dict[str, Any]] = lambda name, options: {},
-        has_module: Callable[[str], bool] = lambda name: True, observe_controller: Callable[[], dict[str, Any] | None] = lambda: None,
+        observe_controller: Callable[[], dict[str, Any] | None] = lambda: None,
         become_method: str | None = None,
     ) -> None:
         self.run = run
         self.run_module = run_module
-        self.has_module = has_module
         self.observe_controller = observe_controller
         self.become_method = become_method
 

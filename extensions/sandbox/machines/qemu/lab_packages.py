@@ -35,6 +35,7 @@ class LabPackage:
     fault: str
     old: Version
     new: Version
+    is_security: bool = False  # whether version 2 is a security update
 
 
 def _marker(name: str, version: int) -> dict[str, str]:
@@ -63,6 +64,8 @@ def _service(name: str, fault: str, command: str, more: str = "", *, restart: bo
 
 PACKAGES = (
     _package("lab-good", "nothing: it works"),
+    LabPackage("lab-security", "nothing: it is a security update", Version(_marker("lab-security", 1)), Version(_marker("lab-security", 2)),
+               is_security=True),
     _package("lab-postinst-fails", "its postinst fails", postinst="echo 'lab-postinst-fails: cannot migrate the database' >&2; exit 1\n"),
     _package("lab-asks", "its postinst asks a question on the terminal",
              postinst="echo 'Overwrite the data directory? [y/N]'; read answer </dev/tty && [ \"$answer\" = y ]\n"),

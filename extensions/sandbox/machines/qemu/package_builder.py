@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,10 @@ def build_debian_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> N
         _build_deb(package, 2, package.new, repository / f"{package.name}.deb")
         index = subprocess.run(["dpkg-scanpackages", "--multiversion", "."], cwd=repository, check=True, capture_output=True).stdout
         (repository / "Packages").write_bytes(index)
-        (repository / "Packages.gz").write_bytes(gzip.compress(index, mtime=0))
+        compressed = gzip.compress(index, mtime=0)
+        (repository / "Packages.gz").write_bytes(compressed)
+        if package.is_security:
+            _write_security_release(repository, {"Packages": index, "Packages.gz": compressed})
 
 
 def build_rpm_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> None:
@@ -32,6 +36,28 @@ def build_rpm_packages(packages: tuple[LabPackage, ...], work_dir: Path) -> None
         repository = work_dir / "new" / package.name
         _build_rpm(package, 2, package.new, repository)
         subprocess.run(["createrepo_c", "--quiet", "--no-database", str(repository)], check=True, capture_output=True)
+        if package.is_security:
+            _write_security_advisory(repository, package.name)
+
+
+def _write_security_release(repository: Path, indexes: dict[str, bytes]) -> None:
+    """Write what tells apt that the repository has security updates."""
+    sums = "".join(f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}\n" for name, content in indexes.items())
+    (repository / "Release").write_text(
+        "Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\nVersion: 12\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+        f"SHA256:\n{sums}")
+
+
+def _write_security_advisory(repository: Path, name: str) -> None:
+    """Add what tells dnf that version 2 is a security update."""
+    advisory = repository / "updateinfo.xml"
+    advisory.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<updates><update from="lab@example.invalid" status="stable" type="security" version="1">'
+        f'<id>LAB-1</id><title>{name}</title><severity>Important</severity><release>lab</release><issued date="2026-01-01 00:00:00"/>'
+        f'<description>test</description><pkglist><collection short="lab"><name>lab</name><package name="{name}" version="2" release="1" epoch="0" '
+        f'arch="noarch" src="{name}-2-1.src.rpm"><filename>{name}-2.rpm</filename></package></collection></pkglist></update></updates>\n')
+    subprocess.run(["modifyrepo_c", str(advisory), str(repository / "repodata")], check=True, capture_output=True)
+    advisory.unlink()
 
 
 def _build_deb(package: LabPackage, number: int, version: Version, target: Path) -> None:

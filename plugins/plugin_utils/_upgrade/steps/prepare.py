@@ -21,6 +21,7 @@ from .. import record as states
 from ..checks import tasks
 from ..checks.parsing import OPTION as CHECKS_OPTION
 from ..checks.parsing import parse_checks
+from ..package_selection import parse_selection
 from ..record import MARKER_PREFIX, RunRecord, write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result
 from .controller import ControllerSteps
@@ -31,6 +32,7 @@ class PrepareSteps(ControllerSteps):
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
+        parse_selection(params)
         files, warnings = self._validate_files("tasks", "before_snapshot_tasks", "after_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         self._require_space()
@@ -266,7 +268,7 @@ class PrepareSteps(ControllerSteps):
             "snapshot": {"name": run["snapshot_name"], "id": None, "created_at": None}, "marker": run["marker"], "before": probe_result,
             "state": states.PLANNED, "history": [{"at": states.utc_timestamp(), "state": states.PLANNED}], "outcome": None, "message": None,
             "verification": [], "run": {}, "tasks": run["tasks"], "checks": [check["label"] for check in run["checks"]],
-            "roles": self._params["roles"],
+            **{name: self._params[name] for name in ("roles", "packages", "exclude")},
         }
 
     def _request_snapshot(self) -> Result:

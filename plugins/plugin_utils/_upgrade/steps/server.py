@@ -13,9 +13,10 @@ from typing import Any
 
 from ....module_utils._errors import RewindError, invalid_argument
 from ....module_utils._wait.polling import Deadline
-from .. import package_locks, server_check
+from .. import package_locks, package_scripts, server_check
 from .. import record as states
 from ..failure_reason import describe_result
+from ..package_selection import Selection, absent_error, absent_warning, parse_selection
 from ..preflight_script import preflight_script
 from ..probe import parse_probe
 from .base import Result
@@ -44,28 +45,32 @@ class ServerSteps(CheckSteps):
     def _checked_server(self) -> Result:
         params, context = self._params, self._context
         needs = server_check.needs_of(params)
-        output = self._wait_for_quiet_server(needs)
+        selection = parse_selection(params) if needs.packages else None
+        output = self._wait_for_quiet_server(selection)
         obstacle = server_check.find_obstacle(output, needs, self._run["marker"], context.host, context.server.become_method)
         if obstacle is not None:
             raise obstacle
         facts = self._require_python(needs) if needs.python else {}
+        package_manager = facts.get("ansible_pkg_mgr") if selection else None
+        package_warnings = self._check_packages(package_manager, selection) if selection else []
         login = self._observe_login(output, modules_run=bool(needs.python))
-        warnings = [] if context.check_mode else self._observe_baseline()
+        warnings = package_warnings + ([] if context.check_mode else self._observe_baseline())
         interpreter = {name: value for name, value in facts.items() if name.startswith("discovered_interpreter_")}
         return {
-            "changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": facts.get("ansible_pkg_mgr"),
+            "changed": False, "msg": f"Server {context.host} can be upgraded", "package_manager": package_manager,
             "modules_run": bool((parse_probe(login["stdout"]) or {}).get("modules_run")),
+            "upgrade_script": package_scripts.upgrade_script(package_manager, selection) if selection else "",
             "warnings": warnings, "lock_script": f"\n{package_locks.lock_script()}",
             **({"ansible_facts": interpreter} if interpreter else {}), **login,
         }
 
-    def _wait_for_quiet_server(self, needs: server_check.Needs) -> str:
+    def _wait_for_quiet_server(self, selection: Selection | None) -> str:
         """Return the output of the script when the server has started and no package manager is running.
 
         Otherwise a server that was booted just now would be compared with one that is still starting.
         """
         context, params = self._context, self._params
-        script = preflight_script(self._run["marker"], needs.packages, test_write=not context.check_mode) + self._script
+        script = preflight_script(self._run["marker"], selection, test_write=not context.check_mode) + self._script
         output = self._run_script(script)
         deadline = Deadline(STARTUP_TIMEOUT if params["builtin_checks"] and not context.check_mode else 0, context.clock)
         if server_check.is_booting(output) and deadline.remaining > 0:
@@ -108,15 +113,24 @@ class ServerSteps(CheckSteps):
         result = context.server.run_module(f"ansible.legacy.{name}", options)
         if result.get("failed") or result.get("unreachable"):
             raise server_check.python_error(needs, describe_result(result, str), context.host)
-        facts = result.get("ansible_facts") or {}
-        if not needs.packages:
-            return facts
-        package_manager = facts.get("ansible_pkg_mgr")
-        if package_manager not in server_check.PACKAGE_MODULES:
-            raise server_check.package_manager_error(package_manager, context.host)
-        if not context.server.has_module(f"ansible.builtin.{package_manager}"):
-            raise server_check.missing_module_error(package_manager, context.host)
-        return facts
+        return result.get("ansible_facts") or {}
+
+    def _check_packages(self, package_manager: Any, selection: Selection) -> list[str]:
+        """Return warnings about the selection. Raise RewindError if the package manager can't upgrade it."""
+        host = self._context.host
+        error = server_check.package_manager_error(package_manager, selection, host)
+        if error is not None:
+            raise error
+        names = selection.names or selection.exclude
+        if not names:
+            return []
+        output = str(self._context.server.run(package_scripts.absent_script(package_manager, names), True)["stdout"])
+        if LAST_LINE not in output.replace("\r", "").split("\n"):
+            raise server_check.packages_error(package_manager, host)
+        absent = [name for name in package_scripts.absent_names(output) if name in names]
+        if absent and selection.names:
+            raise absent_error(absent, host)
+        return [absent_warning(absent, host)] if absent else []
 
     def _record_not_started(self, reason: str) -> None:
         """Write a run record that states why nothing was started, for the report of the rollout."""

@@ -311,7 +311,8 @@ def read_everything(record):
         lambda: planning.validate_record(record, CONTEXT),
         lambda: planning.guarded_by_other_run_error(record, CONTEXT),
         lambda: planning.decide_next_action(record, CONTEXT, 1800, None),
-        lambda: planning.is_this_runs_upgrade(record, {"next": planning.REPORT, "tasks": [], "options": {"roles": []}}, 60),
+        lambda: planning.is_this_runs_upgrade(
+            record, {"next": planning.REPORT, "tasks": [], "options": {"roles": [], "packages": "all", "exclude": []}}, 60),
         lambda: states.describe_state(record),
         lambda: json.dumps([record.server_label, record.outcome, record.snapshot.get("id")]),
     ):

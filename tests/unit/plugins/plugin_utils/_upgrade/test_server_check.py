@@ -17,12 +17,13 @@ import pytest
 from ansible_collections.rewind.vps.plugins.module_utils import _errors as errors
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade import package_locks, preflight_script, server_check
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.options import ROLE_OPTIONS
+from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.package_selection import Selection
 from ansible_collections.rewind.vps.plugins.plugin_utils._upgrade.server_check import Needs
 
 SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "sh"], ["zsh"], ["ksh"]) if shutil.which(shell[0])]
 DEFAULTS = {name: spec.get("default") for name, spec in ROLE_OPTIONS.items()}
 NOTHING = Needs((), (), False)
-PACKAGES = Needs(("the upgrade of all packages", "a reboot"), ("the upgrade of all packages",), True)
+PACKAGES = Needs(("the upgrade of packages", "a reboot"), ("the upgrade of packages",), True)
 MARKER = "/var/tmp/rewind-guarded-upgrade-20260101T000000Zab12"
 FINE = "uid 0\nspace 5000000 /\ninodes 100000 50000 /\nmount rw /\nend\n"
 
@@ -61,7 +62,7 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def script(system: Path, **options: Any) -> str:
-    return preflight_script.preflight_script(f"{system}/{MARKER.rpartition('/')[2]}", **{"packages": False, "test_write": True, **options})
+    return preflight_script.preflight_script(f"{system}/{MARKER.rpartition('/')[2]}", **{"packages": None, "test_write": True, **options})
 
 
 HOLD = """import fcntl, sys, time
@@ -147,7 +148,7 @@ def test_a_database_that_is_locked_by_a_file(system: Path, shell: list[str]) -> 
 
 
 def test_where_no_package_manager_is_installed(tmp_path: Path, shell: list[str]) -> None:
-    text = run(shell, preflight_script.preflight_script(f"{tmp_path}/marker", packages=False, test_write=True))
+    text = run(shell, preflight_script.preflight_script(f"{tmp_path}/marker", packages=None, test_write=True))
     assert server_check.find_obstacle(text, NOTHING, f"{tmp_path}/marker", "web1") is None
     assert f"uid {os.getuid()}\n" in text and list(tmp_path.iterdir()) == []
 
@@ -172,7 +173,7 @@ def obstacle(text: str, needs: Needs = NOTHING, marker: str = MARKER) -> str | N
 ])
 def test_a_directory_in_which_no_file_can_be_created(system: Path, shell: list[str], where: str, problem: str) -> None:
     directory = where if where.startswith("/") else f"{system}/{where}"
-    text = run(shell, preflight_script.preflight_script(f"{directory}/marker", packages=False, test_write=True))
+    text = run(shell, preflight_script.preflight_script(f"{directory}/marker", packages=None, test_write=True))
     found = obstacle(text, marker=f"{directory}/marker")
     assert found and f"the marker can't be written to {directory}: " in found and "guarded_upgrade_marker_dir" in found
 
@@ -190,7 +191,7 @@ def test_in_check_mode_nothing_is_written(system: Path) -> None:
 @pytest.mark.parametrize("directory", ["/var/tmp/$(touch owned)", "/var/tmp/`touch owned`; touch 'owned", "/"])
 def test_the_directory_is_quoted(tmp_path: Path, shell: list[str], monkeypatch: pytest.MonkeyPatch, directory: str) -> None:
     monkeypatch.chdir(tmp_path)
-    run(shell, preflight_script.preflight_script(f"{directory}/marker", packages=False, test_write=directory != "/"))
+    run(shell, preflight_script.preflight_script(f"{directory}/marker", packages=None, test_write=directory != "/"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,7 +199,7 @@ def test_the_directory_is_quoted(tmp_path: Path, shell: list[str], monkeypatch: 
 
 
 @pytest.mark.parametrize(("options", "root", "python"), [
-    ({}, ("the upgrade of all packages", "a reboot"), ("the upgrade of all packages",)),
+    ({}, ("the upgrade of packages", "a reboot"), ("the upgrade of packages",)),
     ({"tasks": ["a.yml"]}, ("a reboot",), ()),
     ({"roles": ["a"], "reboot": "never"}, (), ()),
     ({"roles": ["a"], "reboot_command": "sudo reboot"}, (), ()),
@@ -213,7 +214,7 @@ def test_needs(options: dict[str, Any], root: tuple[str, ...], python: tuple[str
 
 def test_a_forgotten_become() -> None:
     found = obstacle(FINE.replace("uid 0", "uid 1000"), PACKAGES)
-    assert found and "without root privileges (uid 1000), which the upgrade of all packages and a reboot would need" in found and "-b" in found
+    assert found and "without root privileges (uid 1000), which the upgrade of packages and a reboot would need" in found and "-b" in found
     found = server_check.find_obstacle("uid 33\n", PACKAGES, MARKER, "web1", "sudo")
     assert found and found.hint == "set become_user to root"
     assert "guarded_upgrade_reboot: never" in str(obstacle("uid 1000\n", Needs(("a reboot",), (), False)))
@@ -241,10 +242,19 @@ def test_no_room_for_packages(line: str, expected: str) -> None:
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="this system has no apt")
 def test_apt_is_only_asked(shell: list[str]) -> None:
     before = subprocess.run(["dpkg", "-l"], capture_output=True, text=True, check=True).stdout
-    text = run(shell, preflight_script.preflight_script("/tmp/marker", packages=True, test_write=False))
-    assert "--print-uris" in preflight_script.preflight_script("/tmp/marker", packages=True, test_write=False)
+    text = run(shell, preflight_script.preflight_script("/tmp/marker", packages=Selection(), test_write=False))
+    assert "--print-uris" in preflight_script.preflight_script("/tmp/marker", packages=Selection(), test_write=False)
     assert all(line.startswith(("E:", "Need to get", "After this operation")) for line in server_check._values(text, "apt"))
     assert subprocess.run(["dpkg", "-l"], capture_output=True, text=True, check=True).stdout == before
+
+
+def test_apt_is_asked_for_what_is_selected() -> None:
+    def question(selection: Selection) -> str:
+        return preflight_script.preflight_script("/tmp/marker", packages=selection, test_write=False)
+
+    assert "dist-upgrade 2>&1" in question(Selection()) and "Need* | After*" in question(Selection())
+    assert "--only-upgrade install nginx php 2>&1" in question(Selection(names=("nginx", "php")))
+    assert "Need*" not in question(Selection(security=True)), "the size of all updates says nothing about it"
 
 
 @pytest.mark.parametrize("line", [
@@ -289,7 +299,8 @@ def test_the_test_of_the_shell(shell: list[str]) -> None:
 
 def test_no_message_obeys_a_server() -> None:
     for error in (
-        server_check.package_manager_error("\x1b[2J", "web1"), server_check.unreachable_error("a\x1b\nb", "\x1b", "web1"),
+        server_check.package_manager_error("\x1b[2J", Selection(), "web1"), server_check.packages_error("\x1b", "web1"),
+        server_check.unreachable_error("a\x1b\nb", "\x1b", "web1"),
         package_locks.busy_error(package_locks.holders("held 7 \x1b[2J /a\n"), 5, "web1"),
         server_check.find_obstacle("uid 0\nunwritable \x1b[2J\n", NOTHING, MARKER, "web1"),
     ):

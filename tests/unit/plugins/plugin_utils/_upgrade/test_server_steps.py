@@ -41,7 +41,6 @@ class Server:
         self.answers: list[Any] = [FINE]
         self.tests = "sh-compatible 42\nlogin-shell /bin/bash\n"
         self.module_result: dict[str, Any] = {"ansible_facts": {"ansible_pkg_mgr": "apt"}}
-        self.known_modules = {"ansible.builtin.apt"}
         self.scripts: list[tuple[str, bool]] = []
         self.modules: list[tuple[str, dict[str, Any]]] = []
         self.progress: list[str] = []
@@ -64,7 +63,7 @@ class Server:
         validation = ArgumentSpecValidator({**OPTIONS, **ROLE_OPTIONS}).validate(
             {"step": "check_server", "provider": "vpsorg", "api_token": TOKEN, "run": run, "script": "echo probe\n", **options})
         assert not validation.error_messages
-        access = FakeServer(self._run, self._run_module, self.known_modules.__contains__, become_method=become)
+        access = FakeServer(self._run, self._run_module, become_method=become)
         context = run_context(check_mode=check_mode, clock=self.clock, progress=self.progress.append, server=access, shell=SHELL)
         return Steps(validation.validated_parameters, context).run("check_server")
 
@@ -185,11 +184,11 @@ def test_a_resumed_run_keeps_its_record(server: Server) -> None:
 def test_modules_that_do_not_run(server: Server, result: dict[str, Any], expected: str) -> None:
     server.module_result = result
     error = server.refusal()
-    assert "do not run on web1, which the upgrade of all packages would need (" in error.message and expected in error.message
+    assert "do not run on web1, which the upgrade of packages would need (" in error.message and expected in error.message
     assert "which guarded_upgrade_quiesce_services would need" in server.refusal(**OWN, quiesce_services=["app"]).message
 
 
-@pytest.mark.parametrize("name", ["pacman", "unknown", None, ["apt"], "\x1b"])
+@pytest.mark.parametrize("name", ["portage", "unknown", None, ["apt"], "\x1b"])
 def test_an_unknown_package_manager(server: Server, name: Any) -> None:
     server.module_result = {"ansible_facts": {"ansible_pkg_mgr": name}}
     error = server.refusal()
@@ -198,10 +197,41 @@ def test_an_unknown_package_manager(server: Server, name: Any) -> None:
     assert server.refusal().kind == errors.UNSUPPORTED
 
 
-def test_a_package_manager_whose_module_is_missing(server: Server) -> None:
-    server.module_result = {"ansible_facts": {"ansible_pkg_mgr": "zypper"}}
-    error = server.refusal()
-    assert "no module zypper" in error.message and "community.general" in error.hint
+@pytest.mark.parametrize(("name", "expected"), [("apt", ""), ("pacman", "pacman --sync"), ("dnf", ""), ("yum", "")])
+def test_how_packages_are_upgraded(server: Server, name: str, expected: str) -> None:
+    """By a script, or by one of Ansible's modules."""
+    server.module_result = {"ansible_facts": {"ansible_pkg_mgr": name}}
+    script = server.check()["upgrade_script"]
+    assert expected in script if expected else not script
+    assert server.check(**OWN)["upgrade_script"] == ""
+
+
+@pytest.mark.parametrize("name", ["apk", "pacman"])
+def test_security_updates_that_are_not_marked(server: Server, name: str) -> None:
+    server.module_result = {"ansible_facts": {"ansible_pkg_mgr": name}}
+    error = server.refusal(packages="security")
+    assert error.kind == errors.UNSUPPORTED and f"The repositories of {name} on web1 do not mark security updates" in error.message
+    assert on_disk(server.guard)["outcome"] == states.NOT_STARTED
+
+
+def test_named_packages_must_be_installed(server: Server) -> None:
+    server.answers = [FINE, "absent nginxx\r\nabsent evil\r\nend\r\n"]
+    error = server.refusal(packages=["nginxx", "openssl"])
+    assert error.kind == errors.INVALID_ARGUMENT and "not installed on web1: nginxx" in error.message and "evil" not in error.message
+    assert server.scripts[0][0].count("--only-upgrade install nginxx openssl") == 1 and "for name in nginxx openssl" in server.scripts[1][0]
+    server.answers = [FINE, "end\n"]
+    assert "names='nginxx openssl'" in server.check(packages=["nginxx", "openssl"])["upgrade_script"]
+
+
+def test_excluded_packages_need_not_be_installed(server: Server) -> None:
+    server.answers = [FINE, "absent nginxx\nend\n"]
+    assert server.check(exclude=["nginxx", "openssl"])["warnings"] == ["guarded_upgrade_exclude names what is not installed on web1: nginxx"]
+
+
+def test_a_server_that_does_not_say_what_is_installed(server: Server) -> None:
+    server.answers = [FINE, "absent nginx\n"]
+    error = server.refusal(packages=["nginx"])
+    assert error.kind == errors.NOT_READY and "apt could not be asked" in error.message
 
 
 @pytest.mark.parametrize(("tests", "become", "expected"), [

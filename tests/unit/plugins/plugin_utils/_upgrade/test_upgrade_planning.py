@@ -191,6 +191,7 @@ CLOUD = {"cloud": "VPS.org", "server": {"id": "12345", "name": "web1"}, "evictio
 PARAMS = {
     "stop_server": False, "timeout": 3600, "check_timeout": 300, "soak_time": 30, "builtin_checks": True, "keep_snapshots": 2,
     "confirm": "automatic", "confirm_within": 600, "confirm_wait": True,
+    "tasks": [], "roles": [], "packages": "all", "exclude": [],
 }
 
 
@@ -204,7 +205,10 @@ def test_the_plan_of_an_upgrade():
                  "Check: the built-in checks, /p/check.yml, port 80 (a warning only), within"):
         assert part in text
     assert "stopped" not in text and "Delete" not in text
-    assert "packages" in "\n".join(plan_lines({**run, "tasks": []}, PARAMS, CLOUD))
+    assert "Upgrade: the packages of the operating system, within 3600 s" in plan_lines({**run, "tasks": []}, PARAMS, CLOUD)
+    selected = {**PARAMS, "packages": "security", "exclude": ["nginx"]}
+    assert "Upgrade: the security updates of the operating system, without nginx, within 3600 s" in plan_lines({**run, "tasks": []}, selected, CLOUD)
+    assert "Upgrade: role web, within 3600 s" in plan_lines({**run, "tasks": []}, {**PARAMS, "roles": ["web"]}, CLOUD)
     assert "stopped" in "\n".join(plan_lines(run, {**PARAMS, "stop_server": True}, CLOUD))
     manual = "\n".join(plan_lines(run, {**PARAMS, "confirm": "manual", "confirm_wait": False}, CLOUD))
     assert "wait up to 600 s for a person to confirm with the playbook rewind.vps.confirm, after this run, and keep" in manual
@@ -255,8 +259,12 @@ def test_two_hosts_of_one_run_are_not_one_server(tmp_path):
     ("clean_up", ["same"], 0, False),
 ])
 def test_an_earlier_upgrade_counts_only_if_it_is_this_one(tmp_path, next_action, tasks, auto_recover_within, counts):
-    previous = record_of(tmp_path, tasks=["same"], roles=[])
-    assert planning.is_this_runs_upgrade(previous, {"next": next_action, "tasks": tasks, "options": {"roles": []}}, auto_recover_within) is counts
+    previous = record_of(tmp_path, tasks=["same"], roles=[], packages="all", exclude=[])
+    run = {"next": next_action, "tasks": tasks, "options": {"roles": [], "packages": "all", "exclude": []}}
+    assert planning.is_this_runs_upgrade(previous, run, auto_recover_within) is counts
+    for name, value in (("packages", ["nginx"]), ("exclude", ["nginx"]), ("roles", ["web"])):
+        other = {**run, "options": {**run["options"], name: value}}
+        assert planning.is_this_runs_upgrade(previous, other, auto_recover_within) is (next_action == "upgrade")
 
 
 def test_too_few_forks_are_warned_of():
