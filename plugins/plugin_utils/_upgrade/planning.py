@@ -215,6 +215,13 @@ def _check_lines(checks: list[dict[str, Any]], parameters: dict[str, Any]) -> li
     return [*lines, f"Check: {', '.join(labels) or 'nothing'}, within {parameters['check_timeout']} s{soak}"]
 
 
+def rescue_lines(run: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
+    """Return which of the user's tasks run before and after a restore."""
+    before, after = (", ".join(run.get(name) or []) for name in ("rescue_tasks", "restored_tasks"))
+    lines = [f"Before a restore, if the server answers: {before}, within {parameters['rescue_timeout']} s"] if before else []
+    return lines + ([f"After a verified restore: {after}"] if after else [])
+
+
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
     """Return what a run would do, line by line."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
@@ -224,7 +231,8 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
             ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
             REPORT: "report how it ended, and upgrade nothing",
         }
-        return [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+        lines = [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+        return lines + (rescue_lines(run, parameters) if run["next"] == ROLL_BACK else [])
     evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     lines = [
@@ -233,5 +241,6 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         *_check_lines(run["checks"], parameters),
         f"On success: confirm, and keep the newest {parameters['keep_snapshots']} of these snapshots",
         f"On failure: restore {run['snapshot_name']}, verify, fail the play",
+        *rescue_lines(run, parameters),
     ]
     return ([f"Delete {', '.join(evicted)} (this role's own) to make room"] if evicted else []) + lines
