@@ -19,6 +19,7 @@ from ...module_utils import _errors as errors
 from ...module_utils._errors import RewindError
 from ...module_utils._wait.polling import Deadline
 from .._upgrade import record as states
+from .._upgrade import rescue
 from .._upgrade.record import RunRecord
 from .protocol import check_request
 from .retry import ProgressCallback, restore_with_retry, take_with_retry
@@ -88,6 +89,9 @@ class Guard:
         # Only a restore that an earlier guard requested can be in progress already.
         self._restore_in_progress = resumed and record.state == states.RESTORING
         self._pending: Callable[[], None] | None = None
+        self._has_rescued = False  # the run was given time to rescue data
+        self._awaits_manual_restore = False  # since then, for a rollback that a person has requested
+        self._has_restored_manually = False
         self.finished = False
 
     # --- requests of the run
@@ -119,10 +123,10 @@ class Guard:
             self._set_deadline(None)
             self._pending = self._take_snapshot
         elif command == "roll_back":
-            if request["manual"] and self.record.state in (states.READY, states.CONFIRMED):
-                transition(self.record, states.ENDED, outcome=states.NOT_STARTED if self.record.state == states.READY else states.UPGRADED)
             if self._start_rollback(request["reason"], manual=request["manual"]):
                 self._pending = self._restore
+        elif command == "rescue":
+            self._start_rescue(request)
         elif command == "abandon":
             self._abandon(request["reason"], request["message"])
         elif command == "wait":
@@ -141,6 +145,17 @@ class Guard:
         self._deadline = None
         with contextlib.suppress(OSError):
             _enter(self.record, states.ENDED, reason=reason, outcome=states.UNKNOWN, message=message, verification=[], acknowledged=False)
+
+    def _start_rescue(self, request: dict[str, Any]) -> None:
+        """Give the run time to rescue data: once, since the restore must follow."""
+        record, manual = self.record, request["manual"]
+        is_armed = record.state in states.ARMED_STATES
+        if self._has_rescued or record.state in (states.RESTORING, states.RESTORED) or not (is_armed or manual):
+            raise _transition_error(record, "restored after a rescue")
+        self._has_rescued, self._awaits_manual_restore = True, not is_armed
+        with contextlib.suppress(OSError):
+            record.update(reason=request["reason"], rescue={"result": rescue.RUNNING, "detail": "", "directory": request["directory"]})
+        self._set_deadline(request["seconds"])
 
     def _transition(self, state: str, fields: dict[str, Any]) -> None:
         before = copy.deepcopy(self.record.data)
@@ -199,9 +214,12 @@ class Guard:
         self._run_pending()
         alive = self._actions.is_run_alive()
         state = self.record.state
+        is_late = self._deadline is not None and self._deadline.remaining <= 0
         if state in states.ARMED_STATES and state != states.AWAITING and not alive:
             self._trigger_rollback("the run ended unexpectedly")
-        elif state in states.ARMED_STATES and self._deadline is not None and self._deadline.remaining <= 0:
+        elif self._has_rescued and is_late and (state in states.ARMED_STATES or self._awaits_manual_restore):
+            self._trigger_rollback(f"the rescue tasks have not ended within their time ({self._deadline.seconds:.0f} s)")
+        elif state in states.ARMED_STATES and is_late:
             self._trigger_rollback(
                 "it was not confirmed in time" if state == states.AWAITING
                 else f"it was not confirmed within its time ({self._deadline.seconds:.0f} s for this phase)"
@@ -215,10 +233,12 @@ class Guard:
             self.finished = True
 
     def _trigger_rollback(self, reason: str) -> None:
+        if self._has_rescued and self.record.data.get("reason"):  # why the upgrade has failed
+            reason = f"{self.record.data['reason']}; {reason}"
         self._actions.notify_terminal(
             f"{self.record.server_label}: {reason}. Its guard restores snapshot {self.record.snapshot['name']} now."
         )
-        if self._start_rollback(reason):
+        if self._start_rollback(reason, manual=self._awaits_manual_restore):
             self._restore(self._actions.notify_terminal)
         if not self._actions.is_run_alive() and self.record.state == states.RESTORED:
             self._finish_unverified()
@@ -229,9 +249,12 @@ class Guard:
         self._actions.notify_terminal(f"{self.record.server_label}: {outcome}. {self.record.data.get('message') or ''} See {self.record.path}")
 
     def _start_rollback(self, reason: str, *, manual: bool = False) -> bool:
-        """Record that the run's snapshot is to be restored. Return False if that is done. An ended run is restored manually only."""
+        """Record that the run's snapshot is to be restored. Return False if that is done. An ended run is restored manually only, and once."""
         record = self.record
-        if record.state == states.RESTORED or (record.state == states.ENDED and not manual):
+        self._awaits_manual_restore = False
+        if manual and record.state in (states.READY, states.CONFIRMED):
+            transition(record, states.ENDED, outcome=states.NOT_STARTED if record.state == states.READY else states.UPGRADED)
+        if record.state == states.RESTORED or (record.state == states.ENDED and (not manual or self._has_restored_manually)):
             return False
         if record.state in (*states.UNARMED_STATES, states.CONFIRMED):
             transition(record, states.RESTORING)  # raises the error
@@ -243,8 +266,11 @@ class Guard:
         if record.state != states.RESTORING:
             # A full disk must not prevent the restore.
             with contextlib.suppress(OSError):
-                transition(record, states.RESTORING, reason=reason, outcome=None, verification=[], progress=None)
-        self._deadline = None
+                transition(
+                    record, states.RESTORING, reason=reason, outcome=None, verification=[], progress=None, restored=None,
+                    rescue=rescue.interrupted(record.data.get("rescue")),
+                )
+        self._deadline, self._has_restored_manually = None, manual
         return True
 
     def _restore(self, progress: ProgressCallback | None = None) -> None:

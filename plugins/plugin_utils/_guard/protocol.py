@@ -47,6 +47,11 @@ def check_request(request: Any, record: RunRecord) -> None:
             raise _invalid_request("missing snapshot parameters")
     if command == "roll_back" and not (isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool)):
         raise _invalid_request("missing reason")
+    if command == "rescue" and not (
+        isinstance(request.get("reason"), str) and isinstance(request.get("manual"), bool) and isinstance(request.get("directory"), str)
+        and _is_duration(request.get("seconds"))
+    ):
+        raise _invalid_request("missing reason, directory or time of the rescue")
     if command == "abandon" and not (isinstance(request.get("reason"), str) and isinstance(request.get("message"), str)):
         raise _invalid_request("missing reason or message")
     if command == "finish":

@@ -19,7 +19,8 @@ READ_ONLY_STEPS = ("plan", "check_server", "find_interrupted", "find_last", "fin
 STEPS = (
     "plan", "check_server", "find_interrupted", "find_last", "find_awaiting", "ask", "prune", "start_guard", "request_snapshot", "wait_snapshot",
     "arm", "detect_reboot", "reboot", "start_checks", "check_failed", "soak", "confirm", "wait_confirmation", "confirm_manually",
-    "save_diagnostics", "roll_back", "wait_restore", "reconnect", "check_restored", "verify", "finish", "rollout_table", "close_run",
+    "save_diagnostics", "start_rescue", "end_rescue", "roll_back", "wait_restore", "reconnect", "check_restored", "verify", "start_restored",
+    "end_restored", "finish", "rollout_table", "close_run",
 )
 
 # Set by the role's user as `guarded_upgrade_X`. The role passes them once, to the first step, which returns them in the run.
@@ -46,6 +47,9 @@ ROLE_OPTIONS: dict[str, dict[str, Any]] = {
     "reboot": {"type": "str", "choices": ["if_needed", "always", "never"], "default": "if_needed"},
     "reboot_command": {"type": "str"},
     "reboot_timeout": {"type": "int", "default": 600},
+    "rescue_tasks": {"type": "list", "elements": "str", "default": []},
+    "rescue_timeout": {"type": "int", "default": 120},
+    "restored_tasks": {"type": "list", "elements": "str", "default": []},
     "roles": {"type": "list", "elements": "str", "default": []},
     "rollback_timeout": {"type": "int", "default": 3600},
     "show_report": {"type": "bool", "default": True},
@@ -96,7 +100,7 @@ RANGES = {
     "auto_recover_within": (0, 604800), "snapshot_timeout": (1, 86400), "timeout": (1, 86400), "check_timeout": (1, 86400), "soak_time": (0, 86399),
     "confirm_within": (1, 604800),
     "rollback_timeout": (1, 86400), "grace_period": (1, 3600), "keep_snapshots": (0, 100), "api_timeout": (1, 600), "reboot_timeout": (1, 86400),
-    "connection_timeout": (1, 86400), "diagnostics_timeout": (1, 3600),
+    "connection_timeout": (1, 86400), "diagnostics_timeout": (1, 3600), "rescue_timeout": (1, 3600),
 }
 
 

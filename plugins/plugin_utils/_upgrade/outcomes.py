@@ -10,7 +10,7 @@ from typing import Any
 
 from ...module_utils._text import sanitize
 from . import record as states
-from . import system_changes
+from . import rescue, system_changes
 from .record import RunRecord
 
 # Outcomes of a row beside those that a run can end with.
@@ -36,7 +36,7 @@ def with_next_steps(record: RunRecord, result: dict[str, Any], reason: str | Non
     return {
         **result, "message": result["message"].rstrip("."), "reason": record.data.get("reason") or reason or "",
         "next": _next_for(result["outcome"], record), "checks": record.data.get("check_results") or [],
-        "changes": record.data.get("changes"),
+        "changes": record.data.get("changes"), "rescue": record.data.get("rescue"),
     }
 
 
@@ -47,7 +47,8 @@ def failure_message(record: RunRecord, run: dict[str, Any]) -> str | None:
         return None
     host = record.data["host"]
     reason = f"Reason: {record.data['reason'].rstrip('.')}." if record.data.get("reason") else ""
-    parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", reason, result["next"]]
+    rescued = [f"{text[0].upper()}{text[1:]}." for text in rescue.messages(record.data)]
+    parts = [f"{result['outcome'].upper()}: {host}: {result['message']}.", reason, *rescued, result["next"]]
     if result["outcome"] == (states.ROLLED_BACK if run.get("manual") else states.UPGRADED):
         if run.get("is_this_upgrade", True):
             return None
@@ -90,6 +91,8 @@ def row(record: RunRecord) -> dict[str, Any]:
         "verification": data.get("verification") or [],
         "checks": data.get("check_results") or [],
         "changes": data.get("changes"),
+        "rescue": data.get("rescue"),
+        "restored": data.get("restored"),
         "ended_at": data["history"][-1]["at"] if record.state in (states.ENDED, states.AWAITING) else None,
         "run_record": str(record.path),
         "run_id": record.run_id,
@@ -100,7 +103,7 @@ def not_reached_row(host: str) -> dict[str, Any]:
     """A host that the roll-out did not come to."""
     nothing = dict.fromkeys((
         "cloud", "server", "snapshot", "state", "message", "reason", "seconds_upgrading", "seconds_rolling_back", "ended_at", "run_record", "run_id",
-        "changes",
+        "changes", "rescue", "restored",
     ))
     return {**nothing, "host": host, "outcome": NOT_REACHED, "verification": [], "checks": []}
 

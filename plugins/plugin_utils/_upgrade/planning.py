@@ -270,6 +270,13 @@ def _confirmation_plan(parameters: dict[str, Any]) -> str:
     return f"wait up to {parameters['confirm_within']} s for a person to confirm with the playbook rewind.vps.confirm{after}"
 
 
+def rescue_lines(run: dict[str, Any], parameters: dict[str, Any]) -> list[str]:
+    """Return which of the user's tasks run before and after a restore."""
+    before, after = (", ".join(run.get(name) or []) for name in ("rescue_tasks", "restored_tasks"))
+    lines = [f"Before a restore, if the server answers: {before}, within {parameters['rescue_timeout']} s"] if before else []
+    return lines + ([f"After a verified restore: {after}"] if after else [])
+
+
 def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str, Any]) -> list[str]:
     """Return what a run would do, line by line."""
     server = cloud["server"]["name"] or cloud["server"]["id"]
@@ -279,7 +286,8 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
             ROLL_BACK: f"restore its snapshot {run['snapshot_name']}, and upgrade nothing",
             REPORT: "report how it ended, and upgrade nothing",
         }
-        return [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+        lines = [f"Resume run {run['run_id']} of server {server}: {descriptions[run['next']]}"]
+        return lines + (rescue_lines(run, parameters) if run["next"] == ROLL_BACK else [])
     evicted = [item["name"] for item in cloud["evictions"]]
     stopped = " with the server stopped" if parameters["stop_server"] else ""
     before = [f"Before the snapshot: {', '.join(run['before_snapshot_tasks'])}"] if run.get("before_snapshot_tasks") else []
@@ -291,5 +299,6 @@ def plan_lines(run: dict[str, Any], parameters: dict[str, Any], cloud: dict[str,
         *_check_lines(run["checks"], parameters),
         f"On success: {_confirmation_plan(parameters)}, and keep the newest {parameters['keep_snapshots']} of these snapshots",
         f"On failure: restore {run['snapshot_name']}, verify, fail the play",
+        *rescue_lines(run, parameters),
     ]
     return ([f"Delete {', '.join(evicted)} (this role's own) to make room"] if evicted else []) + lines

@@ -340,6 +340,7 @@ _SCHEMA = _mapping(
         "guard": _mapping({}, _PROCESS), "tasks": _list_of(_text), "checks": _list_of(_text), "roles": _list_of(_text),
         "diagnostics": _list_of(_text), "soaked": _flag, "keep_snapshots": _number, "changes": _CHANGES,
         "check_results": _list_of(_mapping({"check": _text, "level": _text, "result": _text, "detail": _text}, {})),
+        "rescue": _mapping({"result": _text, "detail": _text}, {"directory": _text}), "restored": _mapping({"result": _text, "detail": _text}, {}),
         "progress": _text, "snapshot_params": _mapping({"match": _snapshot_pattern, "stop_server": _flag, "seconds": _number}, {}),
         "snapshot_result": _mapping(
             {"changed": _flag, "msg": _text},

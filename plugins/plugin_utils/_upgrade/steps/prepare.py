@@ -24,16 +24,18 @@ from ..checks.parsing import parse_checks
 from ..package_selection import parse_selection
 from ..record import MARKER_PREFIX, RunRecord, write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result
-from .controller import ControllerSteps
+from .rescue import RescueSteps
+
+ROLLBACK_FILES = ("rescue_tasks", "restored_tasks")  # options with files of tasks before and after a restore
 
 
-class PrepareSteps(ControllerSteps):
+class PrepareSteps(RescueSteps):
     """Nothing here changes the server."""
 
     def _plan(self) -> Result:
         params, context = self._params, self._context
         parse_selection(params)
-        files, warnings = self._validate_files("tasks", "before_snapshot_tasks", "after_tasks", roles=params["roles"])
+        files, warnings = self._validate_files("tasks", "before_snapshot_tasks", *ROLLBACK_FILES, "after_tasks", roles=params["roles"])
         planning.stop_after_failed_host(params["state_dir"], context)
         self._require_space()
         name = self._new_snapshot_name
@@ -71,7 +73,7 @@ class PrepareSteps(ControllerSteps):
 
     def _find_interrupted(self) -> Result:
         params, context = self._params, self._context
-        files, warnings = self._validate_files("after_tasks")
+        files, warnings = self._validate_files(*ROLLBACK_FILES, "after_tasks")
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         previous = self._latest_record(server_records)
@@ -94,7 +96,7 @@ class PrepareSteps(ControllerSteps):
 
     def _find_last(self) -> Result:
         """Return the last run with a snapshot, and what a restore would discard."""
-        files, warnings = self._validate_files()
+        files, warnings = self._validate_files(*ROLLBACK_FILES)
         cloud = self._preflight(self._new_snapshot_name)
         server_records = self._server_records(cloud["server"]["id"])
         latest = server_records.latest()
@@ -123,7 +125,7 @@ class PrepareSteps(ControllerSteps):
         lines = [
             f"Server {record.server_label} at {cloud['cloud']} would be restored to snapshot {snapshot['name']} of {snapshot['created_at']}",
             f"All data written on it since then would be lost (run {record.run_id}, {states.describe_state(record)})",
-        ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else [])
+        ] + ([f"Snapshots taken later: {', '.join(newer)}"] if newer else []) + planning.rescue_lines(files, self._params)
         run = {
             "next": planning.ROLL_BACK, "resumed": True, "manual": True, "run_id": record.run_id, "run_record": str(record.path),
             "snapshot_name": snapshot["name"], **evidence.run_fields(record.data["marker"]), "server": cloud["server"],
@@ -207,12 +209,15 @@ class PrepareSteps(ControllerSteps):
             fields = {"marker_written": has_marker, **evidence.observed_fields(probe_result)}
             if probe_result is None:
                 fields["times_before_restore"] = evidence.times_on_unobserved_server(record.data)
-            record = self._send(record, {"command": "update", "fields": fields})
+            record = self._send(record, {"command": "update", "fields": {**fields, "rescue": None}})
+        elif run["next"] == planning.ROLL_BACK and record.state in states.ARMED_STATES and record.data.get("rescue"):
+            with contextlib.suppress(RewindError):  # a full disk
+                record = self._send(record, {"command": "update", "fields": {"rescue": None}})  # it was interrupted, and starts over
         if is_new:
             self._server_records(run["server"]["id"]).prune_old()
         verb = "resumed" if run["resumed"] else "started"
         result = self._result(record, f"Guard {verb} for run {record.run_id} (PID {record.data['guard']['pid']})", changed=False)
-        result["run"].update(self._connection_fields())
+        result["run"].update(**self._connection_fields(), **self._rescue_fields(record))
         return {**result, "warnings": self._marker_warnings(record) if is_new else []}
 
     def _connection_fields(self) -> dict[str, str]:

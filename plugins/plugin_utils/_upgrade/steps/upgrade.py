@@ -17,13 +17,12 @@ from ....module_utils._errors import RewindError, error_result, invalid_argument
 from ....module_utils._module import snapshot as snapshot_operation
 from ....module_utils._module import snapshot_info
 from ....module_utils._redaction import Redactor
-from .. import evidence, outcomes, package_locks, planning, probe
+from .. import evidence, outcomes, package_locks, planning, probe, rescue
 from .. import record as states
-from ..failure_reason import describe_failure
 from ..record import write_private
 from .base import GUARDED_CONNECTION, OperationFailed, Result
 from .checks import SYSTEM_BEFORE, CheckSteps
-from .controller import ControllerSteps
+from .rescue import RescueSteps
 
 MAX_LOG_CHARS = 2_000_000  # characters; the end counts
 NOT_SERIALIZABLE = "omitted: it can't be written as JSON"
@@ -84,6 +83,7 @@ class UpgradeSteps(CheckSteps):
                 self._delete_expired(record.data["server"]["id"], pruned)
             except OperationFailed as failure:
                 warnings.append(f"Older snapshots of this role may remain: {failure.result['msg']}")
+        rescue.remove_if_empty(self._run.get("rescue_dir"))
         record = self._send(record, {
             "command": "finish", "outcome": params["outcome"], "message": params["message"], "verification": params["verification"],
         })
@@ -165,7 +165,7 @@ class UpgradeSteps(CheckSteps):
             pruned.append(snapshot)
 
 
-class RollbackSteps(ControllerSteps):
+class RollbackSteps(RescueSteps):
     """The guard restores. These steps send it requests, and verify the server."""
 
     def _save_diagnostics(self) -> Result:
@@ -181,15 +181,15 @@ class RollbackSteps(ControllerSteps):
         The guards restore all failed servers of a batch at the same time.
         """
         record = self._record
-        manual = bool(self._params["run"].get("manual"))
-        reason = self._failure_reason()
+        manual, reason = self._is_manual, self._rollback_reason(record)
         if record.state in states.UNARMED_STATES and not manual:
             with contextlib.suppress(RewindError):  # a full disk
                 self._send(record, {"command": "update", "fields": {"reason": reason}})
             return self._result(record, f"Nothing was changed on server {record.server_label}, so nothing is restored", changed=False)
         if record.state in (states.CONFIRMED, states.ENDED) and not manual:
             return self._result(record, f"The guarded upgrade of server {record.server_label} is {states.describe_state(record)}", changed=False)
-        cause = self._find_controller_cause() if record.state in states.ARMED_STATES else None
+        # A rescue has found none before it started, and may have caused one, such as a full disk.
+        cause = self._find_controller_cause() if record.state in states.ARMED_STATES and not rescue.was_started(record.data) else None
         if cause:
             message = f"the upgrade could not be finished, and nothing was restored, because of a problem of the controller: {cause}"
             with contextlib.suppress(RewindError):  # the guard has started a restore
@@ -197,14 +197,10 @@ class RollbackSteps(ControllerSteps):
                 return self._result(record, message, changed=False)
         observed = probe.parse_probe(self._params["probe"])
         if observed is not None and record.state in states.ARMED_STATES:  # else it may show the restored server
-            record = self._send(record, {"command": "update", "fields": evidence.observed_fields(observed)})
+            with contextlib.suppress(RewindError):  # a full disk
+                record = self._send(record, {"command": "update", "fields": evidence.observed_fields(observed)})
         record = self._send(record, {"command": "roll_back", "reason": reason, "manual": manual})
         return self._result(record, f"The guard restores snapshot {record.snapshot['name']} of server {record.server_label}", changed=True)
-
-    def _failure_reason(self) -> str:
-        """Return why the upgrade is rolled back, in one line without secrets: as given, else from the failed task."""
-        redact = self._redactor.redact_text
-        return redact(self._params["reason"] or "") or describe_failure(self._params["failed_task"], self._params["failed_result"], redact)
 
     def _wait_restore(self) -> Result:
         """Wait until the guard's restore has finished, if there is one."""
