@@ -66,3 +66,24 @@ def test_a_person_confirms(real: RealUpgrades, how: str) -> None:
     real.assert_restored("web1", before)
     late = real.run("web1", playbook="rewind.vps.confirm")
     assert late.status == 2 and "awaits its confirmation" in late.output
+
+
+def database(statement: str) -> str:
+    return f"python3 -c \"import sqlite3; base = sqlite3.connect('/srv/shop.db'); {statement}\""
+
+
+def test_no_row_of_a_database_is_lost(real: RealUpgrades) -> None:
+    real.ssh("web1", database("base.executescript('CREATE TABLE orders(id); INSERT INTO orders VALUES (1), (2)')"))
+    before = real.inspect("web1")
+    order = shell(database("base.executescript('INSERT INTO orders VALUES (3)')"))
+    dump = shell(database("print(*base.iterdump(), sep='\\\\n', file=open('/root/shop.sql', 'w'))"))
+    fetch = {"ansible.builtin.fetch": {"src": "/root/shop.sql", "dest": "{{ guarded_upgrade_rescue_dir }}/shop.sql", "flat": True}}
+    copy = {"ansible.builtin.copy": {"src": "{{ guarded_upgrade_rescue_dir }}/shop.sql", "dest": "/root/shop.sql", "mode": "0600"}}
+    load = shell("rm /srv/shop.db; " + database("base.executescript(open('/root/shop.sql').read())"))
+    run = real.run(
+        "web1", tasks=real.tasks("upgrade", CHANGE, order, shell("false")), reboot="never",
+        rescue_tasks=[real.tasks("rescue", dump, fetch)], restored_tasks=[real.tasks("restored", copy, load)],
+    )
+    assert run.status == 2, run.output
+    real.assert_restored("web1", before)
+    assert real.ssh("web1", database("print(*base.execute('SELECT id FROM orders ORDER BY id'))")) == "(1,) (2,) (3,)"
