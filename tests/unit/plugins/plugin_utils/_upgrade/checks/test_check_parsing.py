@@ -24,8 +24,10 @@ def test_each_type_with_its_defaults() -> None:
         "https://shop.example.com/health", "http://shop.example.com:8080/a from the server", "/usr/local/bin/selftest", "container web",
     ]
     assert [(check["level"], check["baseline"]) for check in checks] == [("required", True), ("warn", False), *[("required", True)] * 8]
-    assert checks[6]["options"] == {"url": "https://shop.example.com/health", "status": [200], "contains": None, "ca_path": None,
-                                   "validate_certs": True, "use_proxy": False, "from": "controller"}
+    assert checks[6]["options"] == {
+        "url": "https://shop.example.com/health", "status": [200], "contains": None, "ca_path": None, "validate_certs": True, "use_proxy": False,
+        "from": "controller",
+    }
     assert {check["type"] for check in checks} == set(CHECK_TYPES)
 
 
