@@ -58,8 +58,9 @@ options:
     type: str
     required: true
     choices: [plan, check_server, find_interrupted, find_last, find_awaiting, ask, prune, start_guard, request_snapshot, wait_snapshot, arm,
-              detect_reboot, reboot, start_checks, check_failed, soak, confirm, wait_confirmation, confirm_manually, save_diagnostics, roll_back,
-              wait_restore, reconnect, check_restored, verify, finish, rollout_table, close_run]
+              detect_reboot, reboot, start_checks, check_failed, soak, confirm, wait_confirmation, confirm_manually, save_diagnostics,
+              start_rescue, end_rescue, roll_back, wait_restore, reconnect, check_restored, verify, start_restored, end_restored, finish,
+              rollout_table, close_run]
   provider:
     description: Falls back to the host's variable C(rewind_provider), too.
     required: false

@@ -27,7 +27,7 @@ REASONS = {
     "is run by CI": "a test can't run all tests, or what makes the tests' own environment; CI does",
 }
 # The files that run examples by their names.
-TESTED_BY_NAME = ("tests/functional/test_readme.py", "tests/functional/guarded/test_readme_guarded.py")
+TESTED_BY_NAME = ("tests/functional/test_readme.py", "tests/functional/guarded/test_readme_guarded.py", "tests/functional/guarded/test_hooks.py")
 
 _BLOCK = re.compile(r"((?:^ *<!-- [^\n]* -->\n)*)^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- (not run|example|in the background|exit|file)(?:: (.*?))? -->")

@@ -20,7 +20,7 @@ from support.playbook_runner import Run, clean_environment, descendants
 # Emulated machines take their time, on a busy host a multiple of it. No test depends on how long anything takes.
 LIMITS = {
     "timeout": 600, "check_timeout": 120, "soak_time": 15, "grace_period": 60, "connection_timeout": 400, "reboot_timeout": 400,
-    "rollback_timeout": 1200, "diagnostics_timeout": 30,
+    "rollback_timeout": 1200, "diagnostics_timeout": 90,
 }
 
 

@@ -61,9 +61,8 @@ def describe_failure(task: Mapping[str, Any] | None, result: Mapping[str, Any] |
         One line of at most MAX_REASON_CHARS characters, without control characters. A step of the role is not named: its message says it all.
     """
     task = task or {}
-    error = result.get("error") if isinstance(result, Mapping) and task.get("action") in OWN_ACTIONS else None
-    if isinstance(error, Mapping) and error.get("message"):
-        return sanitize(_one_line(str(error["message"]), redact)[:MAX_REASON_CHARS])
+    if task.get("action") in OWN_ACTIONS and isinstance(result, Mapping) and result.get("error"):
+        return sanitize(_one_line(str(result.get("msg")), redact)[:MAX_REASON_CHARS])
     name = _one_line(str(task.get("name") or task.get("action") or "a task"), redact)
     reason = UNEXPLAINED if task.get("no_log") else _reason(result, redact, MAX_DEPTH)
     return sanitize(f"{name}: {reason}"[:MAX_REASON_CHARS])

@@ -19,7 +19,7 @@ SCRIPT_MANAGERS = ("apt", "zypper", "apk", "pacman")
 MODULE_MANAGERS = ("dnf", "dnf5", "yum")
 WITHOUT_SECURITY = ("apk", "pacman")  # their repositories do not mark security updates
 
-# What is excluded is released again however the script ends. An exclusion is a wish for apk, and pacman answers yes to its question whether to ignore
+# What is excluded is released again however the script ends. For apk an exclusion is a preference, and pacman answers yes to its question whether to ignore
 # it, so the versions are compared.
 _SCRIPT = r"""
 exec </dev/null

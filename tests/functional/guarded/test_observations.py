@@ -120,7 +120,7 @@ def test_units_are_observed_for_some_time(upgrades: UpgradeRunner) -> None:
     fail, recover = "echo 'new.service loaded failed failed A new one' >> /srv/systemd/failed", "sed -i /new/d /srv/systemd/failed"
     background = "setsid sh -c '{}' > /dev/null 2>&1 < /dev/null &"
     run = upgrades.run(
-        ",".join(hosts), "--forks", "4", playbook=upgrades.host_pinned_playbook(), check_timeout=20, tasks=upgrades.tasks(
+        ",".join(hosts), "--forks", "4", playbook=upgrades.host_pinned_playbook(), check_timeout=20, soak_time=12, tasks=upgrades.tasks(
             "upgrade", CHANGE, on("web1", f"{fail}; {background.format(f'sleep 4; {recover}')}"),
             on("web2", background.format("sleep 8; echo new.service loaded failed failed >> /srv/systemd/failed")),
             on("web3", "touch /srv/systemd/loop"), on("web4", "touch /srv/systemd/broken"),

@@ -110,6 +110,13 @@ def test_a_loop_tells_the_first_failed_item() -> None:
     assert reason(endless) == "Upgrade: failed"
 
 
+def test_a_step_of_the_role_is_not_named() -> None:
+    step = {"name": "Log in again", "action": "rewind.vps.upgrade_guard", "no_log": False}
+    assert reason({"msg": "Server web1 is worse than before its upgrade", "error": {"kind": "operation_failed"}}, step) == (
+        "Server web1 is worse than before its upgrade")
+    assert reason({"msg": "x y z"}, step).startswith("Log in again: ")
+
+
 def test_the_task_is_named_by_its_name_or_its_action() -> None:
     assert reason({"msg": "no"}, {"name": "", "action": "apt"}) == "apt: no"
     assert reason({"msg": "no"}, {}) == reason({"msg": "no"}, None) == "a task: no"

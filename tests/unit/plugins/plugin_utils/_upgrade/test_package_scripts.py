@@ -303,7 +303,7 @@ def test_apk(programs: Programs, selection: Selection, command: str) -> None:
 
 
 def test_an_excluded_package_that_was_upgraded_nevertheless_fails_the_upgrade(programs: Programs) -> None:
-    """apk takes an exclusion for a wish."""
+    """For apk an exclusion is a preference."""
     add_apk(programs, 'echo 1 >"$0.state"')
     run = programs.run(upgrade_script("apk", Selection(exclude=("ca-certificates",))))
     assert run.returncode == 1 and "needs an excluded package (ca-certificates), and has changed it" in run.stderr

@@ -135,7 +135,8 @@ def test_url_without_a_response(shell: Shell, source: str) -> None:
 
 def test_url_with_the_proxy(shell: Shell, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     passed, detail = observe(shell, url=f"{web}/200", use_proxy=True)
     assert not passed and detail == "no response (Connection refused)"
 
