@@ -19,8 +19,8 @@ SCRIPT_MANAGERS = ("apt", "zypper", "apk", "pacman")
 MODULE_MANAGERS = ("dnf", "dnf5", "yum")
 WITHOUT_SECURITY = ("apk", "pacman")  # their repositories do not mark security updates
 
-# What is excluded is released again however the script ends. For apk an exclusion is a preference, and pacman answers yes to its question whether to ignore
-# it, so the versions are compared.
+# What is excluded is released again however the script ends. For apk an exclusion is a preference, and pacman answers yes to its question whether
+# to ignore it, so the versions are compared.
 _SCRIPT = r"""
 exec </dev/null
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive DEBIAN_PRIORITY=critical APT_LISTCHANGES_FRONTEND=none APT_LISTBUGS_FRONTEND=none ZYPP_LOCK_TIMEOUT=10
