@@ -91,12 +91,12 @@ def _compare_packages(before: dict[str, str] | None, after: dict[str, str] | Non
 
 
 def count(changes: dict[str, Any] | None) -> str:
-    """Return the changes as numbers, for a table; a dash if they are unknown."""
+    """Return the changes as numbers, for a table; a dash if there are none, or they are unknown."""
     if changes is None:
         return "-"
     packages = sum(len(items) for items in (changes["packages"] or {}).values())
     parts = [
-        f"{packages} package{'' if packages == 1 else 's'}" if changes["packages"] is not None else "",
+        f"{packages} package{'' if packages == 1 else 's'}" if packages else "",
         "kernel" if changes["kernel"] else "", "reboot" if changes["rebooted"] else "",
         f"{len(changes['config_files'])} config file{'' if len(changes['config_files']) == 1 else 's'}" if changes["config_files"] else "",
     ]

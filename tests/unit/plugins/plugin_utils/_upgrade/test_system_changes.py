@@ -59,7 +59,7 @@ def test_what_has_changed() -> None:
         "kernel": {"from": "6.1.0-1", "to": "6.1.0-2"}, "config_files": ["/etc/php.ini.dpkg-dist"], "rebooted": True,
     }
     assert count(changes) == "3 packages, kernel, reboot, 1 config file"
-    assert count(compare(BEFORE, BEFORE)) == "0 packages"
+    assert count(compare(BEFORE, BEFORE)) == "-"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, AFTER), (BEFORE, None), (None, None)])
