@@ -29,7 +29,7 @@ from .observe import PROBE_TIMEOUT, ObserveSteps
 # In seconds.
 MIN_SOAK_INTERVAL, MAX_SOAK_INTERVAL = 5, 20  # between two observations of a server that soaks; between them a third of the soak time
 RESTARTED_SOAK_TIME = 60  # at least, if a service has restarted since the upgrade; it is doubled each time that it restarts again
-TASKS_INTERVAL = 5  # before a file of tasks is repeated
+MIN_TASKS_INTERVAL, MAX_TASKS_INTERVAL = 5, 30  # before a file of tasks is repeated; between them a quarter of the time since the checks started
 
 SYSTEM_BEFORE = "system_before.json"  # beside the run record: the server's packages before the upgrade
 
@@ -179,7 +179,7 @@ class CheckSteps(ObserveSteps):
             )
         if is_checking and record.data.get("soaked"):
             self._send(record, {"command": "update", "fields": {"soaked": False}})
-        pause = min(TASKS_INTERVAL, seconds)
+        pause = min(max(MIN_TASKS_INTERVAL, (params["check_timeout"] - seconds) / 4), MAX_TASKS_INTERVAL, seconds)
         self._context.progress(f"{result['msg']}; repeating it in {pause:.0f} s")
         time.sleep(pause)
         return {**result, "repeat": True}

@@ -534,7 +534,7 @@ def test_a_file_of_tasks_is_repeated_until_its_time_is_over(upgrade: Upgrade) ->
     upgrade.run("start_checks", Server(HEALTHY))
     upgrade.run("soak", Server(HEALTHY))
     assert upgrade.record.data["soaked"]
-    found = upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()) + 60)
+    found = upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()) + 300)
     assert found["repeat"] and upgrade.seconds == 30 + 5 and not upgrade.record.data["soaked"], "the soak starts again"
     upgrade.run("confirm", Server(HEALTHY))
     assert upgrade.seconds >= 30 + 5 + 25
@@ -543,6 +543,15 @@ def test_a_file_of_tasks_is_repeated_until_its_time_is_over(upgrade: Upgrade) ->
     with pytest.raises(RewindError, match=r"check smoke\.yml fails: Ask the shop: closed") as caught:
         upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()))
     assert caught.value.outcome == errors.FAILED
+
+
+@pytest.mark.parametrize(("left", "pause"), [(300, 5), (290, 5), (200, 25), (100, 30), (8, 8)])
+def test_a_file_of_tasks_is_repeated_less_and_less_often(upgrade: Upgrade, left: int, pause: int) -> None:
+    """Each time Ansible prints the failed task again."""
+    upgrade.start(states.CHECKING)
+    failed = {"check": check("smoke.yml"), "failed_task": {"name": "Ask the shop"}, "failed_result": {"msg": "closed"}}
+    upgrade.run("check_failed", Server(HEALTHY), **failed, deadline=int(time.time()) + left)
+    assert abs(upgrade.seconds - pause) <= 1
 
 
 def test_after_the_soak_the_confirmation_only_logs_in_again(upgrade: Upgrade) -> None:
